@@ -1,0 +1,67 @@
+# LensNet Stream. `make demo` and `make test` do all their own set-up; `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+KAFKA := $(BIN)/python -m stream_worker.dev_kafka
+DEMO_ARGS ?=
+TEST_ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test check format lock kafka-up kafka-down faults schemas-samples golden model-provisional benchmark clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Missing: $(PYTHON). Install Python 3.11 or newer."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) found. Try PYTHON=python3.11 make …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Missing: the venv module (Debian: apt install python3-venv)."; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "$$(sed -nE 's/^(uv==[0-9.]+).*/\1/p' requirements.lock)"
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(STAMP) ## the virtual environment, from the lock file
+	@echo "ready: $(BIN)/stream-worker --help"
+
+demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 candidates and a real event
+	@$(BIN)/stream-worker demo $(DEMO_ARGS)
+
+test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
+	$(BIN)/python -m pytest $(TEST_ARGS) tests
+
+check: $(STAMP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m schemas.samples --check
+
+format: $(STAMP) ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(STAMP) ## resolve the lock file anew
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra train --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
+
+kafka-up: $(STAMP) ## start a development broker
+	@$(KAFKA) up
+
+kafka-down: $(STAMP) ## stop it and remove its data
+	@$(KAFKA) down
+
+schemas-samples: $(STAMP) ## write the sample packets of every schema anew
+	$(BIN)/python -m schemas.samples
+
+benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
+	$(BIN)/stream-worker benchmark
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
