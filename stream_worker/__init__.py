@@ -1,0 +1,1 @@
+"""LensNet Stream: the worker that scores AlertFinder candidates and publishes alerts."""

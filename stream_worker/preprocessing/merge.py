@@ -1,0 +1,143 @@
+"""Steps 0 and 2: merge the datasets of overlapping fields per site, keep the newest rows.
+
+Overlapping fields are reduced apart and so differ by an arbitrary flux offset (Viaña et al. 2025,
+sec. 5.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from stream_worker.preprocessing.light_curve import SITE_POSITIONS, SITES, Float64Array, IntArray
+from stream_worker.preprocessing.options import PreprocessingOptions
+from stream_worker.preprocessing.report import DatasetReport, OffsetMethod
+from stream_worker.preprocessing.robust import median
+from stream_worker.preprocessing.rows import FLUX, FLUX_ERR, HJD, Rows
+from stream_worker.preprocessing.series import Series, tell_absent
+
+_MIN_BEFORE_BREAK: Final = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MergedSite:
+    """How the datasets of one site were merged.
+
+    Parameters
+    ----------
+    columns : float64 [7, n]
+        `COLUMNS` of the site's rows.
+    source : int [n]
+        Which dataset each comes from.
+    datasets : tuple of DatasetReport
+        Datasets with valid rows, the reference first.
+    n_repeated : int
+        Rows dropped because another dataset has their HJD.
+    n_old : int
+        Rows dropped because they are not among the newest `max_points`.
+    """
+
+    columns: Float64Array
+    source: IntArray
+    datasets: tuple[DatasetReport, ...] = ()
+    n_repeated: int = 0
+    n_old: int = 0
+
+
+def merge(
+    rows: Rows, *, t_break: float | None, options: PreprocessingOptions
+) -> tuple[Series, tuple[MergedSite, ...]]:
+    """Merge the valid rows of each site's datasets and keep the newest `max_points` per site.
+
+    The dataset with most valid rows (then the first by name) is the reference; the others join in
+    that order, each moved by the median over the nights common with those before of the difference
+    of the nights' inverse-variance means; without enough such nights by the difference of the
+    medians before t_break, or of all where there is no t_break or fewer than three rows before it.
+    At an HJD that two datasets have, the row of the one that came first stays.
+    """
+    valid = rows.valid()
+    sites = tuple(_merge_site(valid, site, t_break, options) for site in range(len(SITES)))
+    if all(len(site.datasets) <= 1 and not site.n_old for site in sites):
+        columns, bounds = valid.columns, valid.site_bounds
+    else:
+        columns = np.concatenate([site.columns for site in sites], axis=1)
+        ctio, saao, sso = (site.source.size for site in sites)
+        bounds = (0, ctio, ctio + saao, ctio + saao + sso)
+    source = np.concatenate([site.source for site in sites])
+    return tell_absent(bounds, columns, rows.datasets, source, options.min_measured_fraction), sites
+
+
+def _merge_site(valid: Rows, site: int, t_break: float | None, options: PreprocessingOptions) -> MergedSite:
+    fields = sorted(
+        (start - stop, dataset.name, index)
+        for index, (dataset, (start, stop)) in enumerate(
+            zip(valid.datasets, pairwise(valid.bounds), strict=True)
+        )
+        if dataset.site == site and stop > start
+    )
+    if not fields:
+        return MergedSite(valid.columns[:, :0], np.empty(0, dtype=np.intp))
+    columns, source = _rows_of(valid, fields[0][2])
+    reports = [DatasetReport(fields[0][1], source.size, 0.0, "reference")]
+    n_repeated = 0
+    for _, name, index in fields[1:]:
+        other, its_source = _rows_of(valid, index)
+        offset, method = _offset(columns, other, SITE_POSITIONS[SITES[site]].longitude, t_break, options)
+        reports.append(DatasetReport(name, its_source.size, offset, method))
+        moved = other.copy()
+        moved[FLUX] += offset
+        n_both = source.size + its_source.size
+        columns, source = _interleave(columns, source, moved, its_source)
+        n_repeated += n_both - source.size
+    n_old = max(source.size - options.max_points, 0)
+    return MergedSite(columns[:, n_old:], source[n_old:], tuple(reports), n_repeated, n_old)
+
+
+def _rows_of(valid: Rows, index: int) -> tuple[Float64Array, IntArray]:
+    columns = valid.columns[:, valid.bounds[index] : valid.bounds[index + 1]]
+    return columns, np.full(columns.shape[1], index, dtype=np.intp)
+
+
+def _interleave(
+    columns: Float64Array, source: IntArray, other: Float64Array, its_source: IntArray
+) -> tuple[Float64Array, IntArray]:
+    """Add a dataset in time order; at an HJD that both have, the row already there stays."""
+    both = np.concatenate([columns, other], axis=1)
+    order = np.argsort(both[HJD], kind="stable")
+    hjd = both[HJD, order]
+    first = np.ones(order.size, dtype=bool)
+    first[1:] = hjd[1:] != hjd[:-1]
+    order = order[first]
+    return both.take(order, axis=1), np.concatenate([source, its_source])[order]
+
+
+def _offset(
+    base: Float64Array,
+    other: Float64Array,
+    longitude: float,
+    t_break: float | None,
+    options: PreprocessingOptions,
+) -> tuple[float, OffsetMethod]:
+    """Return the flux to add to `other` so that it continues `base`, and where it comes from."""
+    nights, flux = _nightly_means(base, longitude)
+    other_nights, other_flux = _nightly_means(other, longitude)
+    _, mine, theirs = np.intersect1d(nights, other_nights, assume_unique=True, return_indices=True)
+    if mine.size >= options.min_common_nights:
+        return median(flux[mine] - other_flux[theirs]), "common_nights"
+    if t_break is not None:
+        before, other_before = (columns[FLUX, columns[HJD] < t_break] for columns in (base, other))
+        if min(before.size, other_before.size) >= _MIN_BEFORE_BREAK:
+            return median(before) - median(other_before), "pre_break_medians"
+    return median(base[FLUX]) - median(other[FLUX]), "medians"
+
+
+def _nightly_means(columns: Float64Array, longitude: float) -> tuple[Float64Array, Float64Array]:
+    """Return the nights (noon to noon, local mean time) and their inverse-variance mean fluxes."""
+    night = np.floor(columns[HJD] + longitude / 360.0)  # a JD begins at noon in Greenwich
+    start = np.concatenate([[0], (night[1:] != night[:-1]).nonzero()[0] + 1])
+    weight = 1.0 / np.square(columns[FLUX_ERR])
+    flux = np.add.reduceat(weight * columns[FLUX], start) / np.add.reduceat(weight, start)
+    return night[start], flux

@@ -1,0 +1,170 @@
+"""Step 7: rows out of line with their site's series (Viaña et al. 2025, sec. 5.4)."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import pairwise
+from typing import Final
+
+import bottleneck as bn
+import numpy as np
+
+from stream_worker.preprocessing.light_curve import SITES, BoolArray, Float64Array, IntArray
+from stream_worker.preprocessing.options import PreprocessingOptions
+from stream_worker.preprocessing.robust import SIGMA_PER_MAD, median
+from stream_worker.preprocessing.rows import AIRMASS, FLUX, FLUX_ERR, SiteBounds
+
+_GROWING: Final = np.array([True, False, False, False, True])  # of the columns from flux_err on, those that
+# grow with the brightness of the star: flux_err and psf_quality
+_BRIGHT: Final = 3.0
+_SIGMA_PER_IQR: Final = 1.0 / 1.349
+_MIN_SPREAD: Final = 0.05
+_Found = tuple[IntArray, IntArray, Float64Array]  # rows, positions in OUTLIER_RULES, severities > 1
+
+
+def find_outliers(
+    columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions
+) -> tuple[IntArray, IntArray]:
+    """Return the outliers' rows, ascending, and for each the position of its rule in `OUTLIER_RULES`.
+
+    *Flux*: a row is out of line if it lies more than `flux_limit` (below: `flux_limit_below`) times
+    s = max(error, 1.4826 MAD) from the running median, MAD being that of the residuals, unless the
+    next row in time on either side lies more than `support_limit` times s (the smaller of the two)
+    to the same side. A rise and a caustic crossing with two points survive that however sparse they
+    are; a lone spike doesn't.
+
+    *Other columns*: robust z (from median and interquartile range) beyond `auxiliary_limit`; of the
+    logarithm for sky, FWHM, flux error and PSF quality. Values <= 0 are not judged, nor are the flux
+    error and the PSF chi-square of a row whose flux is three errors above the median: they grow with
+    the star.
+
+    The newest row of a site is never removed, nor more than `max_outlier_fraction` of its rows: the
+    worst go first, in units of their limit.
+
+    Parameters
+    ----------
+    columns : float64 [7, n]
+        Valid rows, ascending in HJD per site; auxiliaries may be NaN.
+    bounds : tuple of 4 int
+        Site i has the columns ``bounds[i]:bounds[i + 1]``.
+    options : PreprocessingOptions
+        The limits.
+    """
+    found = (_flux_outliers(columns, bounds, options), _other_outliers(columns, bounds, options))
+    row, rule, severity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    worst_first = np.lexsort((rule, row, -severity))
+    newest = {stop - 1 for stop in bounds[1:]}
+    quota = [math.floor(options.max_outlier_fraction * (stop - start)) for start, stop in pairwise(bounds)]
+    chosen: dict[int, int] = {}
+    for i, k in zip(row[worst_first].tolist(), rule[worst_first].tolist(), strict=True):
+        site = bisect_right(bounds, i) - 1
+        if quota[site] and i not in newest and i not in chosen:
+            chosen[i] = k
+            quota[site] -= 1
+    rows = sorted(chosen)
+    return np.array(rows, dtype=np.intp), np.array([chosen[i] for i in rows], dtype=np.intp)
+
+
+def running_median(values: Float64Array, window: int) -> Float64Array:
+    """Return the running median [n] over the `window` nearest rows, `window` odd, no NaN.
+
+    Rows near an end take the median of the first or last full window; a series shorter than the
+    window takes the largest odd window that fits.
+    """
+    n = values.size
+    window = min(window, n - (n + 1) % 2)
+    half = window // 2
+    medians = np.empty(n)
+    medians[half : n - half] = bn.move_median(values, window)[window - 1 :]
+    medians[:half] = medians[half]
+    medians[n - half :] = medians[n - half - 1]
+    return medians
+
+
+def _flux_outliers(columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions) -> _Found:
+    flux = columns[FLUX]
+    residual = np.empty(flux.size)
+    scale = columns[FLUX_ERR].copy()
+    inner = np.ones(flux.size + 1, dtype=bool)  # whether rows i - 1 and i are of one site
+    inner[list(bounds)] = False
+    for start, stop in pairwise(bounds):
+        if stop > start:
+            mine = residual[start:stop]
+            np.subtract(flux[start:stop], running_median(flux[start:stop], options.median_window), out=mine)
+            np.maximum(scale[start:stop], SIGMA_PER_MAD * median(np.abs(mine)), out=scale[start:stop])
+    deviation = residual / scale
+    row = ((deviation > options.flux_limit) | (deviation < -options.flux_limit_below)).nonzero()[0]
+    above = deviation[row] > 0
+    supported = np.zeros(row.size, dtype=bool)
+    for neighbour, same_site in (((row - 1), inner[row]), ((row + 1) % flux.size, inner[row + 1])):
+        margin = options.support_limit * np.minimum(scale[row], scale[neighbour])
+        supported |= same_site & (np.where(above, residual[neighbour], -residual[neighbour]) > margin)
+    limit = np.where(above, options.flux_limit, options.flux_limit_below)
+    severity = (np.abs(deviation[row]) / limit)[~supported]
+    row = row[~supported]
+    return row, np.zeros(row.size, dtype=np.intp), severity
+
+
+def _other_outliers(columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions) -> _Found:
+    judged = columns[FLUX_ERR:]
+    positive = judged > 0
+    if not positive.all():
+        judged = np.where(positive, judged, np.nan)
+    outlying = np.zeros(judged.shape, dtype=bool)
+    centres, limits = (np.empty((len(judged), len(SITES))) for _ in range(2))
+    for site, (start, stop) in enumerate(pairwise(bounds)):
+        if stop > start:
+            mine = judged[:, start:stop]
+            centre, limit = _centre_and_limit(mine, options.auxiliary_limit)
+            np.less(mine, _unscaled(centre - limit)[:, None], out=outlying[:, start:stop])
+            outlying[:, start:stop] |= mine > _unscaled(centre + limit)[:, None]
+            centres[:, site], limits[:, site] = centre, limit
+    column, row = np.divmod(outlying.ravel().nonzero()[0], columns.shape[1])
+    site_of = np.searchsorted(bounds[1:], row, side="right")
+    grows = _GROWING[column]
+    if grows.any():
+        grows[grows] = _bright(columns, bounds, row[grows], site_of[grows])
+        column, row, site_of = column[~grows], row[~grows], site_of[~grows]
+    value = judged[column, row]
+    value = np.where(column == AIRMASS - FLUX_ERR, value, np.log(value))
+    severity = np.abs(value - centres[column, site_of]) / limits[column, site_of]
+    return row, column + (FLUX_ERR - FLUX), severity
+
+
+def _bright(columns: Float64Array, bounds: SiteBounds, row: IntArray, site_of: IntArray) -> BoolArray:
+    """Tell in which rows the flux is three errors above the site's median."""
+    medians = [median(columns[FLUX, start:stop]) if stop > start else 0.0 for start, stop in pairwise(bounds)]
+    excess = columns[FLUX, row] - np.take(medians, site_of)
+    bright: BoolArray = excess > _BRIGHT * columns[FLUX_ERR, row]
+    return bright
+
+
+def _centre_and_limit(values: Float64Array, limit: float) -> tuple[Float64Array, Float64Array]:
+    """Return median and `limit` robust standard deviations of each row of values [5, n], scaled.
+
+    The robust standard deviation is the interquartile range over 1.349, but at least 0.05, so that
+    nothing is judged by rounding. A column of NaN gets NaN, which judges nothing.
+    """
+    ordered = np.sort(values, axis=1)  # NaN last
+    last = np.full((len(values), 1), values.shape[1] - 1)
+    for row in np.isnan(ordered[:, -1]).nonzero()[0]:
+        last[row] = ordered[row].searchsorted(np.nan) - 1
+    rank = np.concatenate([last // 4, last // 2, (last + 1) // 2, last - last // 4], axis=1)
+    lower, middle, other_middle, upper = _scaled(ordered[np.arange(len(values))[:, None], rank]).T
+    spread = np.maximum(_SIGMA_PER_IQR * (upper - lower), _MIN_SPREAD)
+    return 0.5 * (middle + other_middle), limit * spread
+
+
+def _scaled(values: Float64Array) -> Float64Array:
+    """Return the logarithm of flux_err, sky, FWHM and PSF quality [5, ...], the airmass as it is."""
+    scaled: Float64Array = np.log(values)
+    scaled[AIRMASS - FLUX_ERR] = values[AIRMASS - FLUX_ERR]
+    return scaled
+
+
+def _unscaled(values: Float64Array) -> Float64Array:
+    with np.errstate(over="ignore"):
+        unscaled: Float64Array = np.exp(values)
+    unscaled[AIRMASS - FLUX_ERR] = values[AIRMASS - FLUX_ERR]
+    return unscaled
