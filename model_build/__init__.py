@@ -1,0 +1,1 @@
+"""Builds the model that the worker runs: simulated candidates, training, export, checks."""

@@ -1,0 +1,55 @@
+"""From a Keras network to the ONNX graph that the worker runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+
+from model_build.graph_surgery import OPSET, wire_lengths
+from model_build.network import Model, without_masking
+from stream_worker.bundle import BRANCHES, HEADS
+from stream_worker.preprocessing import FEATURES
+
+
+def export(model: Model, heads: Sequence[str] = HEADS) -> onnx.ModelProto:
+    """Export a masked network to three fused LSTM operators that take the true lengths.
+
+    Masking itself would become ONNX loops, several times slower; so the same weights are exported
+    without it, and the lengths are wired in afterwards.
+
+    Parameters
+    ----------
+    model
+        From `build_network`.
+    heads
+        Outputs to keep: both in one graph, or one graph each.
+
+    Raises
+    ------
+    ExportError
+        If the converter's output is not of the expected form.
+    """
+    return wire_lengths(_convert(without_masking(model)), heads)
+
+
+def export_masked(model: Model) -> onnx.ModelProto:
+    """Export a masked network as it is, with loops: slow, needs no lengths, an oracle for parity."""
+    return _convert(model)
+
+
+def _convert(model: Model) -> onnx.ModelProto:
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec((None, None, len(FEATURES)), tf.float32, name=branch) for branch in BRANCHES]
+
+    def forward(*branches: Any) -> dict[str, Any]:
+        outputs = model(list(branches), training=False)
+        return {HEADS[0]: tf.squeeze(outputs[HEADS[0]], axis=-1), HEADS[1]: outputs[HEADS[1]]}
+
+    function = tf.function(forward, input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    converted: onnx.ModelProto = proto
+    return converted
