@@ -1,0 +1,64 @@
+"""The ``stream-worker`` command."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "score": ("stream_worker.cli.stages:score", "Score candidates (stateless, GPU or CPU)."),
+    "deduplicate": ("stream_worker.cli.stages:deduplicate", "Turn scores into alerts."),
+    "ingest": ("stream_worker.cli.ingest:ingest", "Produce candidates from light-curve files or archives."),
+    "tail": ("stream_worker.cli.tail:tail", "Subscribe to the alerts and print them."),
+    "balance": ("stream_worker.cli.balance:balance", "Check that every record has exactly one outcome."),
+    "quarantine": ("stream_worker.cli.quarantine:quarantine", "List, show or redrive quarantined packets."),
+    "topics": ("stream_worker.cli.topics:topics", "Create the topics."),
+    "schema": ("stream_worker.cli.schema:schema", "Print a schema."),
+    "demo": ("stream_worker.cli.demo:demo", "The whole system on this machine, in about a minute."),
+    "benchmark": ("stream_worker.cli.benchmark:benchmark", "Measure decode, preprocess, inference, total."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command only when it is called: ``--help`` stays quick, inference stays optional."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings come from --settings FILE (TOML) and LENSNET_* variables; "
+    "KAFKA_BOOTSTRAP_SERVERS names the broker. Exit codes: 0 ok, 1 failed, 2 usage or settings.",
+)
+@click.version_option(package_name="lensnet")
+def cli() -> None:
+    """LensNet Stream: score microlensing candidates from Kafka and publish alerts, exactly once."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from stream_worker.settings import SettingsError
+
+    try:
+        cli(prog_name="stream-worker")
+    except SettingsError as error:
+        click.echo(f"Error: the settings cannot be used:\n{error}", err=True)
+        sys.exit(EXIT_USAGE)

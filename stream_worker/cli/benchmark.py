@@ -1,0 +1,73 @@
+"""``stream-worker benchmark``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from stream_worker.cli.common import examples, fail, output_console, with_settings
+from stream_worker.settings import Settings
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog=examples(
+        "stream-worker benchmark",
+        "stream-worker benchmark season/run-*.avro --json",
+        "LENSNET_INFERENCE__INTRA_OP_THREADS=1 stream-worker benchmark --no-broker",
+    )
+)
+@with_settings
+@click.argument("archives", nargs=-1, type=_FILE)
+@click.option("--candidates", type=click.IntRange(50), default=1000, show_default=True, help="How many.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="The best one counts.")
+@click.option("--broker/--no-broker", default=True, show_default=True, help="End to end through Kafka.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def benchmark(
+    settings: Settings,
+    archives: tuple[Path, ...],
+    candidates: int,
+    rounds: int,
+    *,
+    broker: bool,
+    as_json: bool,
+) -> None:
+    """Measure rates on ARCHIVES (or on a new simulation) and through a real broker.
+
+    Machines are shared and noisy: compare the ratios within one run, not rates of different runs.
+    """
+    from stream_worker.benchmarking import measure
+    from stream_worker.codec import read_candidates
+
+    console = Console(stderr=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as folder:
+        files = list(archives) or _simulate(Path(folder), candidates, console)
+        loaded = [candidate for file in files for candidate in read_candidates(file)][:candidates]
+    rates = measure(settings, loaded, rounds=rounds, broker=broker, say=console.print)
+    if as_json:
+        click.echo(json.dumps(rates.as_json()))
+        return
+    table = Table("", "", title="candidates per second")
+    for name, value in rates.as_json().items():
+        table.add_row(name, str(value))
+    output_console().print(table)
+
+
+def _simulate(folder: Path, candidates: int, console: Console) -> list[Path]:
+    console.print(f"simulating {candidates} candidates")
+    out = folder / "season"
+    command = [sys.executable, "-m", "model_build", "simulate", "--candidates", str(candidates)]
+    done = subprocess.run(  # noqa: S603 - our own command
+        [*command, "--out", str(out)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        fail(f"model-build simulate failed:\n{done.stderr[-2000:]}")
+    return sorted(out.glob("run-*.avro"))

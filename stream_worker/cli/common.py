@@ -1,0 +1,97 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from confluent_kafka import KafkaException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from stream_worker.cli import EXIT_FAILED
+from stream_worker.settings import Settings, load_settings
+
+_LINE_EVERY_S = 3.0
+_PIPE_WIDTH = 140
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--settings`` and ``--bootstrap-servers`` and pass the loaded settings as first argument."""
+
+    @click.option("--settings", "file", type=click.Path(path_type=Path), help="TOML settings file.")
+    @click.option("--bootstrap-servers", help="Broker; also KAFKA_BOOTSTRAP_SERVERS.")
+    @wraps(command)
+    def wrapper(*args: Any, file: Path | None, bootstrap_servers: str | None, **options: Any) -> Any:
+        overrides = {"kafka": {"bootstrap_servers": bootstrap_servers}} if bootstrap_servers else {}
+        return command(load_settings(os.environ, file=file, overrides=overrides), *args, **options)
+
+    return wrapper
+
+
+def fail(message: str) -> NoReturn:
+    """Print an error and exit with 1."""
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def broker_errors(settings: Settings) -> Iterator[None]:
+    """Turn Kafka errors into one line and exit code 1."""
+    try:
+        yield
+    except KafkaException as error:
+        reason = error.args[0]
+        text = f"{reason.name()}: {reason.str()}" if hasattr(reason, "name") else str(reason)
+        fail(f"{text} (broker {settings.kafka.bootstrap_servers})")
+
+
+def examples(*lines: str) -> str:
+    """Epilog with examples; the marker keeps click from rewrapping it."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a long command reports on standard error: how many are done, and lines of text."""
+
+    advance: Callable[[int], None]
+    say: Callable[[str], None]
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[Progress]:
+    """Report progress: a bar on a terminal, a line every few seconds elsewhere."""
+    console = Console(stderr=True, highlight=False)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Bar(*columns, console=console) as bar:
+            task = bar.add_task(title, total=total)
+            yield Progress(lambda done: bar.update(task, completed=done), say)
+        return
+    last = [time.monotonic()]
+
+    def line(done: int) -> None:
+        if done == total or time.monotonic() - last[0] > _LINE_EVERY_S:
+            last[0] = time.monotonic()
+            say(f"{title}: {done}{'' if total is None else f' of {total}'}")
+
+    yield Progress(line, say)
+
+
+def output_console() -> Console:
+    """Console for tables on standard output; where that is no terminal, wide enough for all of them."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

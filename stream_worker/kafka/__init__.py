@@ -1,0 +1,1 @@
+"""Kafka adapters: records, consumer, transactional producer, topics."""

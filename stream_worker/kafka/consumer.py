@@ -1,0 +1,167 @@
+"""Gathers batches from a consumer group and never holds records of a partition it has lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from stream_worker.kafka.errors import ConsumerFatal
+from stream_worker.kafka.records import Batch, Partition, SourceRecord
+from stream_worker.settings import LoopSettings
+
+if TYPE_CHECKING:
+    from confluent_kafka._types import HeadersType
+
+log = structlog.get_logger(__name__)
+
+_FATAL_CODES = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's local codes start with an underscore
+    }
+)
+
+
+class GroupSource:
+    """A stage's consumer; all polling happens in :meth:`poll_batch`, outside any transaction.
+
+    Rebalance callbacks run inside the poll, so what is revoked is dropped from the batch being
+    gathered, and a batch handed out is finished or aborted before the next poll can lose partitions.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        limits: LoopSettings,
+        *,
+        on_assignment: Callable[[int], None] = lambda _: None,
+        monotonic: Callable[[], float] = time.monotonic,
+        idle_s: float = 0.5,
+    ) -> None:
+        self._consumer = consumer
+        self._limits = limits
+        self._monotonic = monotonic
+        self._idle_s = idle_s
+        self._on_assignment = on_assignment
+        self._assigned: set[Partition] = set()
+        self._gathered: list[Message] = []
+        consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
+
+    def poll_batch(self) -> Batch | None:
+        """Gather records until a limit or the longest wait is reached; None when there are none.
+
+        Blocks for at most the idle time plus the longest wait.
+
+        Raises
+        ------
+        ConsumerFatal
+            The consumer cannot go on.
+        """
+        self._gathered = []
+        size = 0
+        deadline = self._monotonic() + self._idle_s
+        while len(self._gathered) < self._limits.max_records and size < self._limits.max_bytes:
+            remaining = deadline - self._monotonic()
+            if remaining <= 0:
+                break
+            message = self._consumer.poll(remaining)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None:
+                _raise_if_fatal(error)
+                continue
+            if not self._gathered:
+                deadline = self._monotonic() + self._limits.max_wait_ms / 1000
+            self._gathered.append(message)
+            size += len(message)
+        if not self._gathered:
+            return None
+        return self._batch(self._gathered)
+
+    def rewind(self, batch: Batch) -> None:
+        """Seek back to the batch's start offsets on partitions that are still assigned."""
+        for (topic, partition), offset in batch.start_offsets.items():
+            if (topic, partition) not in self._assigned:
+                continue
+            try:
+                self._consumer.seek(TopicPartition(topic, partition, offset))
+            except KafkaException as error:
+                raise ConsumerFatal(f"cannot rewind {topic}[{partition}] to {offset}: {error}") from error
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _batch(self, messages: list[Message]) -> Batch:
+        records = [_source_record(message) for message in messages]
+        start: dict[Partition, int] = {}
+        after: dict[Partition, int] = {}
+        for record in records:
+            partition = (record.topic, record.partition)
+            start.setdefault(partition, record.offset)
+            after[partition] = record.offset + 1
+        return Batch(
+            records=records,
+            group_metadata=self._consumer.consumer_group_metadata(),
+            start_offsets=start,
+            next_offsets=after,
+        )
+
+    def _assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assigned |= _keys(partitions)
+        self._on_assignment(len(self._assigned))
+        log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions)
+        log.info("partitions revoked", partitions=sorted(p.partition for p in partitions))
+
+    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop(partitions)
+        log.warning("partitions lost", partitions=sorted(p.partition for p in partitions))
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        gone = _keys(partitions)
+        self._assigned -= gone
+        # in place: poll_batch holds the same list while this callback runs inside its poll
+        self._gathered[:] = [m for m in self._gathered if (m.topic(), m.partition()) not in gone]
+        self._on_assignment(len(self._assigned))
+
+
+def _keys(partitions: list[TopicPartition]) -> set[Partition]:
+    return {(p.topic, p.partition) for p in partitions}
+
+
+def _raise_if_fatal(error: KafkaError) -> None:
+    if error.fatal() or error.code() in _FATAL_CODES:
+        raise ConsumerFatal(f"{error.name()}: {error.str()}")
+    log.warning("consumer error", code=error.name(), error=error.str())
+
+
+def _source_record(message: Message) -> SourceRecord:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        raise ConsumerFatal("librdkafka returned a message without topic, partition or offset")
+    kind, timestamp = message.timestamp()
+    return SourceRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=message.key(),
+        value=message.value() or b"",
+        headers=_headers(message.headers()),
+        timestamp=timestamp if kind else None,
+    )
+
+
+def _headers(headers: HeadersType | None) -> tuple[tuple[str, bytes | None], ...]:
+    pairs = headers.items() if isinstance(headers, dict) else headers or ()
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)

@@ -1,0 +1,79 @@
+"""Values that travel between the broker and a stage; a batch carries its offsets with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Headers = tuple[tuple[str, bytes | None], ...]
+Partition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One consumed record. ``timestamp`` is ms since 1970-01-01 UTC, or None."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+    timestamp: int | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return the text of the first header of that name, or None."""
+        for key, value in self.headers:
+            if key == name and value is not None:
+                return value.decode("utf-8", "replace")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One record to produce; ``partition`` None lets the key decide."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one transaction, with the group metadata captured with them (KIP-447)."""
+
+    records: Sequence[SourceRecord]
+    group_metadata: Any = None
+    start_offsets: Mapping[Partition, int] = field(default_factory=dict)
+    next_offsets: Mapping[Partition, int] = field(default_factory=dict)
+
+
+class BatchSource(Protocol):
+    """Where batches come from."""
+
+    def poll_batch(self) -> Batch | None:
+        """Block until a batch is gathered or the idle poll is over; None when idle."""
+
+    def rewind(self, batch: Batch) -> None:
+        """Go back to the start offsets of an aborted batch, where still assigned. Doesn't block."""
+
+    def close(self) -> None:
+        """Leave the group. Blocks for a round trip."""
+
+
+class TransactionSink(Protocol):
+    """Where a batch's outputs go, with its offsets, or not at all."""
+
+    def commit(self, outputs: Sequence[OutputRecord], batch: Batch) -> None:
+        """Produce outputs and offsets in one transaction and commit it. Blocks.
+
+        Raises
+        ------
+        TransactionAborted
+            Nothing was written: rewind the batch, back off, retry.
+        ProducerFatal
+            The producer is fenced or broken: exit non-zero, never retry under this transactional id.
+        """

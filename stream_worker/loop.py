@@ -1,0 +1,88 @@
+"""The transactional loop that every stage runs: poll, process, commit, or rewind and try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Protocol
+
+import structlog
+
+from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.kafka.records import Batch, BatchSource, OutputRecord, SourceRecord, TransactionSink
+from stream_worker.settings import LoopSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Stage(Protocol):
+    """What a stage does with records: pure of offsets and transactions."""
+
+    @property
+    def name(self) -> str:
+        """Name in logs and outcomes."""
+
+    def process(self, records: Sequence[SourceRecord]) -> list[OutputRecord]:
+        """Turn source records into outputs, one outcome for each among them.
+
+        Raises
+        ------
+        RetryLater
+            Something that all records need is out of reach; nothing is lost by trying again.
+        """
+
+
+class RetryLater(Exception):
+    """A dependency is out of reach: rewind the batch, back off, try again."""
+
+
+class StageFatal(Exception):
+    """The stage itself is broken, not the records: exit non-zero before anything wrong is written."""
+
+
+class LoopMonitor(Protocol):
+    """Who hears how the loop is doing (health and metrics)."""
+
+    def beat(self) -> None:
+        """Note that the loop is alive."""
+
+    def committed(self, batch: Batch, outputs: Sequence[OutputRecord]) -> None:
+        """Note that a batch was committed."""
+
+    def aborted(self, reason: str) -> None:
+        """Note that a batch was rewound."""
+
+
+def run_loop(
+    stage: Stage,
+    source: BatchSource,
+    sink: TransactionSink,
+    monitor: LoopMonitor,
+    stop: Event,
+    limits: LoopSettings,
+    *,
+    wait: Callable[[float], object] | None = None,
+) -> None:
+    """Run until ``stop`` is set; the batch in hand is finished first.
+
+    Fatal errors (``ProducerFatal``, ``ConsumerFatal``, ``StageFatal``) pass through: the process
+    must exit non-zero.
+    """
+    backoff = limits.backoff_initial_s
+    while not stop.is_set():
+        monitor.beat()
+        batch = source.poll_batch()
+        if batch is None:
+            continue
+        try:
+            outputs = stage.process(batch.records)
+            sink.commit(outputs, batch)
+        except (TransactionAborted, RetryLater) as error:
+            log.warning("batch rewound", stage=stage.name, records=len(batch.records), reason=str(error))
+            monitor.aborted(str(error))
+            source.rewind(batch)
+            (wait or stop.wait)(backoff)
+            backoff = min(backoff * 2, limits.backoff_max_s)
+        else:
+            backoff = limits.backoff_initial_s
+            monitor.committed(batch, outputs)

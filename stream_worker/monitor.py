@@ -1,0 +1,117 @@
+"""Tells health and metrics how the loop and its clients are doing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import KafkaError
+
+from stream_worker.kafka.records import Batch, OutputRecord
+from stream_worker.outcome import OUTCOME_HEADER
+from stream_worker.settings import TopicSettings
+from stream_worker.telemetry.health import Health
+from stream_worker.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+_UNREACHABLE = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - librdkafka's local codes start so
+
+
+class RateLimit:
+    """Lets each kind of message through once in a while: a broker that is down is told 20 times a second."""
+
+    def __init__(self, every_s: float, monotonic: Callable[[], float]) -> None:
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._last: dict[str, float] = {}
+
+    def may_speak(self, kind: str) -> bool:
+        """Whether a message of this kind may be logged now."""
+        now = self._monotonic()
+        if now - self._last.get(kind, -float("inf")) < self._every_s:
+            return False
+        self._last[kind] = now
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Callbacks of the loop, the consumer and the producer; all run in the loop's thread."""
+
+    stage: str
+    health: Health
+    metrics: Metrics
+    topics: TopicSettings
+    wall_clock: Callable[[], float] = time.time
+    _quiet: RateLimit = field(default_factory=lambda: RateLimit(30.0, time.monotonic))
+
+    def beat(self) -> None:
+        """Note that the loop is alive."""
+        self.health.beat()
+        self.metrics.heartbeat.labels(self.stage).set(self.wall_clock())
+
+    def committed(self, batch: Batch, outputs: Sequence[OutputRecord]) -> None:
+        """Count what a committed transaction wrote."""
+        self._broker(reachable=True)
+        self.metrics.transactions.labels(self.stage, "committed").inc()
+        self.metrics.batch_records.labels(self.stage).observe(len(batch.records))
+        now = self.wall_clock()
+        for record in batch.records:
+            if record.timestamp is not None:
+                self.metrics.latency.labels(self.stage).observe(max(now - record.timestamp / 1000, 0))
+        for output in outputs:
+            if output.topic == self.topics.outcomes:
+                self.metrics.outcomes.labels(self.stage, _header(output, OUTCOME_HEADER)).inc()
+            elif output.topic == self.topics.quarantine:
+                self.metrics.quarantined.labels(self.stage, _header(output, "reason")).inc()
+
+    def aborted(self, reason: str) -> None:
+        """Count an aborted transaction."""
+        self.metrics.transactions.labels(self.stage, "aborted").inc()
+        log.debug("transaction aborted", reason=reason)
+
+    def assigned(self, partitions: int) -> None:
+        """Note how many partitions this worker now has."""
+        self.metrics.assigned.labels(self.stage).set(partitions)
+
+    def step(self, name: str, seconds: float) -> None:
+        """Note how long one step of a batch took."""
+        self.metrics.seconds.labels(self.stage, name).observe(seconds)
+
+    def client_error(self, error: KafkaError) -> None:
+        """Error callback of both clients; librdkafka recovers from these by itself."""
+        if error.code() == _UNREACHABLE:
+            self._broker(reachable=False)
+        if self._quiet.may_speak(error.name()):
+            log.warning("kafka client error", code=error.name(), error=error.str())
+
+    def broker_unreachable(self) -> None:
+        """Note that a call failed for want of a broker."""
+        self.beat()
+        self._broker(reachable=False)
+
+    def statistics(self, text: str) -> None:
+        """Statistics callback of the consumer: broker connections and lag per partition."""
+        statistics = json.loads(text)
+        brokers = statistics.get("brokers", {}).values()
+        self._broker(reachable=any(broker.get("state") == "UP" for broker in brokers))
+        for topic in statistics.get("topics", {}).values():
+            for partition in topic.get("partitions", {}).values():
+                if partition.get("desired") and partition.get("consumer_lag", -1) >= 0:
+                    self.metrics.lag.labels(topic["topic"], partition["partition"]).set(
+                        partition["consumer_lag"]
+                    )
+
+    def _broker(self, *, reachable: bool) -> None:
+        if reachable != self.health.broker_reachable:
+            log.info("broker reachable" if reachable else "broker unreachable")
+        self.health.broker_reachable = reachable
+        self.metrics.broker_up.labels(self.stage).set(reachable)
+
+
+def _header(output: OutputRecord, name: str) -> str:
+    return next((value.decode() for key, value in output.headers if key == name and value is not None), "")

@@ -1,0 +1,195 @@
+"""Wires settings into the stages; whatever forbids a start is found here, before subscribing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import schemas
+from stream_worker.bundle import BundleError, load_bundle
+from stream_worker.candidate import Candidate
+from stream_worker.codec import CANDIDATE, RegistryUnavailable, SchemaResolver, decode, encode_candidate
+from stream_worker.codec.registry import HttpRegistry, RegistrationRefusedError
+from stream_worker.deduplicate_stage import ALERT_SCHEMA, DeduplicateStage
+from stream_worker.framing import confluent, single_object
+from stream_worker.monitor import Monitor
+from stream_worker.outcome import OUTCOME_SCHEMA
+from stream_worker.outputs import Frame, OutputWriter
+from stream_worker.preprocessing import PREPROCESSING_VERSION
+from stream_worker.quarantine import QUARANTINE_SCHEMA, Quarantine
+from stream_worker.score_record import ModelIdentity
+from stream_worker.score_stage import SCORE_SCHEMA, ScoreStage
+from stream_worker.scoring import ProviderUnavailable, Score, Scorer, ScorerBroken, open_scorer
+from stream_worker.settings import RegistrySettings, Settings
+from stream_worker.sky import SkyCells
+from stream_worker.steps import ScoringSteps
+from stream_worker.telemetry.metrics import Metrics
+from stream_worker.worker import StagePlan, StartupFaults, now_ms, worker_name
+
+
+def score_plan(settings: Settings) -> StagePlan:
+    """How to build and run the score stage."""
+
+    def build(monitor: Monitor, metrics: Metrics) -> ScoreStage:
+        faults: list[str] = []
+        frame = _frame(settings, faults)
+        scorer = _open_scorer(settings, faults)
+        if frame is None or scorer is None:
+            raise StartupFaults(faults)
+        model = model_identity(scorer)
+        metrics.model.info(
+            {
+                "name": model.name,
+                "version": model.version,
+                "sha256": model.sha256,
+                "provider": scorer.provider,
+            }
+        )
+        return ScoreStage(
+            steps=ScoringSteps(candidate_resolver(settings), scorer),
+            model=model,
+            sky=SkyCells(settings.rules.neighbour_radius_arcsec),
+            writer=OutputWriter(frame),
+            quarantine=_quarantine(settings, "score", frame),
+            topics=settings.topics,
+            rules=settings.rules,
+            max_batch=settings.inference.max_batch,
+            clock=now_ms,
+            observe=monitor.step,
+            on_scored=_count_scores(metrics),
+        )
+
+    return StagePlan("score", settings.topics.candidates, settings.score.group_id, build)
+
+
+def deduplicate_plan(settings: Settings) -> StagePlan:
+    """How to build and run the grouping stage."""
+
+    def build(_monitor: Monitor, _metrics: Metrics) -> DeduplicateStage:
+        faults: list[str] = []
+        frame = _frame(settings, faults)
+        if frame is None:
+            raise StartupFaults(faults)
+        return DeduplicateStage(
+            decode=record_decoder(settings, "score"),
+            writer=OutputWriter(frame),
+            quarantine=_quarantine(settings, "deduplicate", frame),
+            topics=settings.topics,
+            rules=settings.rules,
+            clock=now_ms,
+        )
+
+    return StagePlan("deduplicate", settings.topics.scores, settings.deduplicate.group_id, build)
+
+
+def candidate_resolver(settings: Settings) -> SchemaResolver:
+    """Finds the schema that wrote a candidate packet."""
+    return SchemaResolver(
+        "candidate", open_registry(settings.registry), max_packet_bytes=settings.max_packet_bytes
+    )
+
+
+def record_decoder(settings: Settings, name: str) -> Callable[[bytes], dict[str, Any]]:
+    """Decoder of the system's own records (score, alert, quarantine, outcome), as version 1."""
+    reader = schemas.load(name, 1)
+    resolver = SchemaResolver(name, open_registry(settings.registry), max_packet_bytes=32 * 2**20)
+
+    def decode_record(packet: bytes) -> dict[str, Any]:
+        writer, body = resolver.resolve(packet or None)
+        return decode(body, writer, reader)
+
+    return decode_record
+
+
+def open_registry(registry: RegistrySettings) -> HttpRegistry | None:
+    """Client of the configured schema registry; None without one."""
+    if registry.url is None:
+        return None
+    password = registry.clear_password()
+    auth = (registry.username, password or "") if registry.username else None
+    return HttpRegistry(registry.url, auth=auth, timeout_s=registry.timeout_s)
+
+
+def output_frame(settings: Settings) -> Frame:
+    """Framing of everything written: the registry's ids where one is configured.
+
+    Raises
+    ------
+    RegistryUnavailable, RegistrationRefusedError, ValueError
+        The registry didn't answer, refused a schema, or its address makes no sense.
+    """
+    registry = open_registry(settings.registry)
+    if registry is None:
+        return single_object
+    topics = settings.topics
+    by_topic: Mapping[str, schemas.Schema] = {
+        topics.candidates: CANDIDATE,
+        topics.scores: SCORE_SCHEMA,
+        topics.scored: ALERT_SCHEMA,
+        topics.quarantine: QUARANTINE_SCHEMA,
+        topics.outcomes: OUTCOME_SCHEMA,
+    }
+    return confluent(registry, by_topic)
+
+
+def candidate_encoder(settings: Settings) -> Callable[[Candidate], bytes]:
+    """Encode and frame candidates for the candidates topic."""
+    frame = output_frame(settings)
+    return lambda candidate: frame(CANDIDATE, encode_candidate(candidate))
+
+
+def model_identity(scorer: Scorer) -> ModelIdentity:
+    """Which bundle a scorer runs."""
+    manifest = scorer.bundle.manifest
+    return ModelIdentity(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=scorer.bundle.sha256,
+        preprocessing_version=PREPROCESSING_VERSION,
+        provisional=manifest.provisional,
+    )
+
+
+def _frame(settings: Settings, faults: list[str]) -> Frame | None:
+    try:
+        return output_frame(settings)
+    except (RegistryUnavailable, RegistrationRefusedError, ValueError) as error:
+        faults.append(f"registry {settings.registry.url}: {error}")
+        return None
+
+
+def _open_scorer(settings: Settings, faults: list[str]) -> Scorer | None:
+    inference = settings.inference
+    try:
+        return open_scorer(
+            load_bundle(settings.bundle),
+            provider=inference.provider,
+            intra_op_threads=inference.intra_op_threads,
+            allow_fallback=inference.allow_fallback,
+        )
+    except BundleError as error:
+        faults += [f"bundle {error.path}: {fault}" for fault in error.faults]
+    except (ProviderUnavailable, ScorerBroken) as error:
+        faults.append(f"inference: {error}")
+    return None
+
+
+def _quarantine(settings: Settings, stage: str, frame: Frame) -> Quarantine:
+    return Quarantine(
+        writer=OutputWriter(frame),
+        topic=settings.topics.quarantine,
+        stage=stage,
+        worker=worker_name(stage),
+        version=version("lensnet"),
+        raw_limit=settings.quarantine_raw_bytes,
+    )
+
+
+def _count_scores(metrics: Metrics) -> Callable[[Candidate, Score], None]:
+    def count(candidate: Candidate, score: Score) -> None:
+        metrics.p_review.observe(score.p_review)
+        for site in {curve.site for curve in candidate.light_curves if len(curve.hjd)}:
+            metrics.site_candidates.labels(site).inc()
+
+    return count

@@ -1,0 +1,168 @@
+"""The Score record: everything that an alert will say of a candidate, except its neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stream_worker.candidate import Candidate
+from stream_worker.kafka.records import SourceRecord
+from stream_worker.preprocessing import LightCurve, Prepared, SiteReport
+from stream_worker.settings import RuleSettings
+from stream_worker.sky import sexagesimal
+
+UNIX_EPOCH_HJD = 2_440_587.5 - 2_450_000
+DAY_MS = 86_400_000
+ZERO_POINT = 28.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which bundle scored."""
+
+    name: str
+    version: str
+    sha256: str
+    preprocessing_version: str
+    provisional: bool
+
+
+def score_record(
+    candidate: Candidate,
+    prepared: Prepared,
+    *,
+    p_review: float,
+    class_probabilities: tuple[float, float, float],
+    source: SourceRecord,
+    model: ModelIdentity,
+    rules: RuleSettings,
+    received_at: int,
+    scored_at: int,
+) -> dict[str, Any]:
+    """Score record (schema score v1) without the cell fields.
+
+    Parameters
+    ----------
+    class_probabilities
+        Yes, Maybe, No.
+    received_at, scored_at
+        Milliseconds since 1970-01-01 UTC.
+    """
+    found = candidate.alertfinder
+    hjd_last = last_hjd(candidate)
+    age_days = scored_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
+    ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
+    yes, maybe, no = class_probabilities
+    return {
+        "candidate_id": candidate.candidate_id,
+        "t_cut": found.t_cut,
+        "tense": candidate.tense.value,
+        "replay_id": candidate.replay_id,
+        "survey": candidate.survey,
+        "star_id": candidate.star_id,
+        "field": candidate.field,
+        "chip": candidate.chip,
+        "ra": candidate.ra,
+        "dec": candidate.dec,
+        "ra_sexagesimal": ra_text,
+        "dec_sexagesimal": dec_text,
+        "alertfinder": {
+            "site": found.site,
+            "dataset": found.dataset,
+            "n_high": found.n_high,
+            "t_break": found.t_break,
+            "t_cut": found.t_cut,
+            "slope": found.slope,
+            "delta_chi2": found.delta_chi2,
+        },
+        "p_review": p_review,
+        "class_probabilities": {"yes": yes, "maybe": maybe, "no": no},
+        "p_event": None,
+        "base_rate": None,
+        "decisions": decisions(p_review, rules.thresholds),
+        "settings_hash": rules.hash,
+        "current_mag": current_magnitude(candidate),
+        "baseline_mag": candidate.baseline_mag,
+        "rise_slope": found.slope,
+        "hjd_last": hjd_last,
+        "data_age_days": age_days,
+        "stale": age_days > rules.stale_after_days,
+        "sites": [_site_summary(site) for site in prepared.report.sites if site.rows_in],
+        "candidate_topic": source.topic,
+        "candidate_partition": source.partition,
+        "candidate_offset": source.offset,
+        "light_curve_id": candidate.candidate_id if p_review >= rules.publish_at else None,
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "sha256": model.sha256,
+            "preprocessing_version": model.preprocessing_version,
+            "provisional": model.provisional,
+        },
+        "candidate_produced_at": candidate.produced_at,
+        "received_at": received_at,
+        "scored_at": scored_at,
+    }
+
+
+def decisions(p_review: float, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
+    """``p_review`` against every configured threshold, ascending."""
+    return [
+        {"name": name, "threshold": value, "passed": p_review >= value}
+        for name, value in sorted(thresholds.items(), key=lambda item: (item[1], item[0]))
+    ]
+
+
+def last_hjd(candidate: Candidate) -> float:
+    """HJD - 2450000 of the newest observation up to ``t_cut``, over all sites."""
+    t_cut = candidate.alertfinder.t_cut
+    newest = [_newest(curve.hjd, t_cut) for curve in candidate.light_curves]
+    return max((value for value in newest if value is not None), default=t_cut)
+
+
+def current_magnitude(candidate: Candidate) -> float | None:
+    """I magnitude of the newest point of the triggering dataset above the catalogue baseline.
+
+    The difference flux has an arbitrary offset, so its median before ``t_break`` stands for the
+    baseline: ``28 - 2.5 log10(F_base + flux - median)``. None without a baseline magnitude or points.
+    """
+    found = candidate.alertfinder
+    curve = _triggering(candidate)
+    if candidate.baseline_mag is None or curve is None:
+        return None
+    good = np.isfinite(curve.hjd) & np.isfinite(curve.flux) & (curve.hjd <= found.t_cut)
+    before = good & (curve.hjd < found.t_break)
+    if not good.any() or not before.any():
+        return None
+    newest = int(np.argmax(np.where(good, curve.hjd, -np.inf)))
+    brighter = float(curve.flux[newest]) - float(np.median(curve.flux[before].astype(np.float64)))
+    total = 10 ** (0.4 * (ZERO_POINT - candidate.baseline_mag)) + brighter
+    return ZERO_POINT - 2.5 * math.log10(total) if total > 0 and math.isfinite(total) else None
+
+
+def _triggering(candidate: Candidate) -> LightCurve | None:
+    found = candidate.alertfinder
+    for curve in candidate.light_curves:
+        if curve.site == found.site and curve.dataset == found.dataset:
+            return curve
+    return None
+
+
+def _newest(hjd: np.ndarray[Any, np.dtype[Any]], t_cut: float) -> float | None:
+    usable = hjd[np.isfinite(hjd) & (hjd <= t_cut)]
+    return float(usable.max()) if usable.size else None
+
+
+def _site_summary(site: SiteReport) -> dict[str, Any]:
+    return {
+        "site": site.site,
+        "datasets": [dataset.dataset for dataset in site.datasets],
+        "n_received": site.rows_in,
+        "n_used": site.rows_kept,
+        "removed": {rule: n for rule, n in site.removed.items() if n},
+        "available": list(site.auxiliaries),
+    }

@@ -1,0 +1,337 @@
+"""Settings of the worker: defaults, then a TOML file, then the environment; every fault is listed at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+ENV_PREFIX = "LENSNET_"
+SETTINGS_FILE_VARIABLE = "LENSNET_SETTINGS_FILE"
+_NOT_SETTINGS = frozenset({SETTINGS_FILE_VARIABLE, "LENSNET_REALDATA"})
+_SENSITIVE = re.compile(r"password|secret|token|jaas|\.pem$|assertion|credential", re.IGNORECASE)
+_OWNED_PROPERTIES = {
+    "bootstrap.servers": "set kafka.bootstrap_servers",
+    "group.id": "set score.group_id or deduplicate.group_id",
+    "isolation.level": "always read_committed",
+    "enable.auto.commit": "offsets are committed in the transaction",
+    "enable.auto.offset.store": "offsets are committed in the transaction",
+    "auto.offset.reset": "always earliest",
+    "enable.partition.eof": "the loop does not expect it",
+    "transactional.id": "unique per process start",
+    "enable.idempotence": "always on",
+    "acks": "always all",
+}
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message lists every fault. Exit with code 2."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"  - {fault}" for fault in faults))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _dotted(value: Any) -> Any:
+    """Librdkafka names have dots; the environment only allows underscores."""
+    if isinstance(value, Mapping):
+        return {str(k).lower().replace("_", "."): _as_property(v) for k, v in value.items()}
+    return value
+
+
+def _as_property(value: Any) -> Any:
+    """Librdkafka takes strings; TOML also has booleans and numbers."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Properties = Annotated[dict[str, SecretStr], BeforeValidator(_dotted)]
+SecretFiles = Annotated[dict[str, Path], BeforeValidator(_dotted)]
+
+
+class KafkaSettings(_Section):
+    """Broker, transactions, and any librdkafka property (SASL, TLS, tuning)."""
+
+    bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    properties: Properties = Field(default_factory=dict, description="librdkafka properties of every client")
+    consumer_properties: Properties = Field(default_factory=dict, description="the same, of consumers only")
+    producer_properties: Properties = Field(default_factory=dict, description="the same, of producers only")
+    secret_files: SecretFiles = Field(
+        default_factory=dict, description="librdkafka properties whose value is the content of a file"
+    )
+    transaction_timeout_ms: int = Field(default=10_000, ge=1_000, le=900_000)
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    max_poll_interval_ms: int = Field(default=120_000, ge=10_000)
+    prefetch_bytes: int = Field(default=16 * 2**20, ge=2**20, description="bound of librdkafka's own queue")
+
+    @field_validator("properties", "consumer_properties", "producer_properties", "secret_files")
+    @classmethod
+    def _not_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
+        clashes = [f"{name} ({_OWNED_PROPERTIES[name]})" for name in value if name in _OWNED_PROPERTIES]
+        if clashes:
+            raise ValueError(f"the worker itself sets {', '.join(clashes)}")
+        return value
+
+    @field_validator("secret_files")
+    @classmethod
+    def _readable(cls, value: dict[str, Path]) -> dict[str, Path]:
+        missing = [f"{name}: {path}" for name, path in value.items() if not path.is_file()]
+        if missing:
+            raise ValueError(f"no such file: {', '.join(missing)}")
+        return value
+
+    def client_properties(self, *overlays: Mapping[str, SecretStr]) -> dict[str, str]:
+        """All pass-through properties in clear, for a librdkafka client; never log the result."""
+        merged = dict(self.properties)
+        for overlay in overlays:
+            merged.update(overlay)
+        clear = {name: secret.get_secret_value() for name, secret in merged.items()}
+        clear.update({name: path.read_text().strip() for name, path in self.secret_files.items()})
+        return clear
+
+
+class RegistrySettings(_Section):
+    """A Confluent-compatible schema registry; without a url, single-object encoding is used."""
+
+    url: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    timeout_s: float = Field(default=5.0, gt=0)
+
+    def clear_password(self) -> str | None:
+        """Return the password in clear, from the file where one is named; never log the result."""
+        if self.password_file is not None:
+            return self.password_file.read_text().strip()
+        return self.password.get_secret_value() if self.password else None
+
+
+class TopicSettings(_Section):
+    """Names of the topics."""
+
+    candidates: str = "lensnet.candidates"
+    scores: str = "lensnet.scores"
+    scored: str = "lensnet.scored"
+    lightcurves: str = "lensnet.lightcurves"
+    quarantine: str = "lensnet.quarantine"
+    outcomes: str = "lensnet.outcomes"
+    neighbours: str = "lensnet.neighbours"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = list(self.model_dump().values())
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"topics must differ, these are named twice: {', '.join(twice)}")
+        return self
+
+
+class RuleSettings(_Section):
+    """Thresholds and rules in force; their hash is in every score, alert and outcome."""
+
+    thresholds: dict[str, float] = Field(default_factory=lambda: {"balanced": 0.45, "pure": 0.955})
+    publish_threshold: str = Field(default="balanced", description="name of the publishing threshold")
+    stale_after_days: float = Field(default=2.0, gt=0, description="older newest points make an alert stale")
+    neighbour_radius_arcsec: float = Field(default=20.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.publish_threshold not in self.thresholds:
+            known = ", ".join(sorted(self.thresholds))
+            raise ValueError(f"publish_threshold {self.publish_threshold!r} is not one of: {known}")
+        outside = {k: v for k, v in self.thresholds.items() if not 0 <= v <= 1}
+        if outside:
+            raise ValueError(f"thresholds must be within 0 and 1, got {outside}")
+        return self
+
+    @property
+    def publish_at(self) -> float:
+        """The publishing threshold of p_review."""
+        return self.thresholds[self.publish_threshold]
+
+    @property
+    def hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical JSON of these rules."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class InferenceSettings(_Section):
+    """ONNX Runtime."""
+
+    provider: Literal["cpu", "cuda"] = "cpu"
+    allow_fallback: bool = Field(default=False, description="run on the CPU where CUDA will not start")
+    intra_op_threads: int = Field(default=2, ge=1, le=256)
+    max_batch: int = Field(default=32, ge=1, le=4096, description="candidates per inference call")
+
+
+class LoopSettings(_Section):
+    """How many records one transaction holds, and how long the loop gathers them."""
+
+    max_records: int = Field(default=256, ge=1, le=100_000)
+    max_bytes: int = Field(default=32 * 2**20, ge=2**20)
+    max_wait_ms: int = Field(default=200, ge=1, le=60_000, description="longest wait to fill a batch")
+    drain_timeout_s: float = Field(default=25.0, gt=0, description="time a stop may take before it is forced")
+    stuck_after_s: float = Field(default=60.0, ge=10, description="a loop silent for so long is ended")
+    backoff_initial_s: float = Field(default=0.2, gt=0)
+    backoff_max_s: float = Field(default=15.0, gt=0)
+
+
+class StageSettings(_Section):
+    """One stage's consumer group."""
+
+    group_id: str = Field(min_length=1)
+
+
+class HttpSettings(_Section):
+    """Metrics and health end points."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - kubelet probes and scrapes come from outside the pod
+    port: int = Field(default=9108, ge=0, le=65535, description="0 takes a free port")
+
+
+class LogSettings(_Section):
+    """Logs: JSON, or readable lines on a terminal."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def _default_bundle() -> Path:
+    """Return the model bundle that ships with the package."""
+    return Path(str(files("stream_worker"))) / "bundles" / "lensnet-provisional"
+
+
+class Settings(_Section):
+    """Everything the worker can be told."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    topics: TopicSettings = Field(default_factory=TopicSettings)
+    rules: RuleSettings = Field(default_factory=RuleSettings)
+    inference: InferenceSettings = Field(default_factory=InferenceSettings)
+    loop: LoopSettings = Field(default_factory=LoopSettings)
+    score: StageSettings = Field(default_factory=lambda: StageSettings(group_id="lensnet-score"))
+    deduplicate: StageSettings = Field(default_factory=lambda: StageSettings(group_id="lensnet-deduplicate"))
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    bundle: Path = Field(default_factory=_default_bundle, description="model bundle, folder or tar")
+    max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
+    quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
+
+    def describe(self) -> dict[str, Any]:
+        """Settings for a log line: every property whose name looks like a secret is masked."""
+        shown = self.model_dump(mode="json")
+        for section in ("properties", "consumer_properties", "producer_properties"):
+            clear = getattr(self.kafka, section)
+            shown["kafka"][section] = {
+                name: "**********" if _SENSITIVE.search(name) else value.get_secret_value()
+                for name, value in clear.items()
+            }
+        return shown
+
+
+def load_settings(
+    environ: Mapping[str, str], *, file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Settings from defaults, file, environment and overrides, the later ones winning.
+
+    Parameters
+    ----------
+    environ
+        Environment. ``LENSNET_KAFKA__BOOTSTRAP_SERVERS`` sets ``kafka.bootstrap_servers``;
+        ``KAFKA_BOOTSTRAP_SERVERS`` does too; ``LENSNET_KAFKA__PROPERTIES__SASL_MECHANISM`` sets the
+        librdkafka property ``sasl.mechanism``; ``LENSNET_SETTINGS_FILE`` names the file.
+    file
+        TOML file; ``None`` takes the one that the environment names, if any.
+    overrides
+        Nested values from the command line.
+
+    Raises
+    ------
+    SettingsError
+        With every fault found.
+    """
+    file = file or (Path(environ[SETTINGS_FILE_VARIABLE]) if environ.get(SETTINGS_FILE_VARIABLE) else None)
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = _read_toml(file, faults)
+    _merge(values, _from_environment(environ, faults))
+    _merge(values, dict(overrides or {}))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults += [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}{_shown_input(e)}"
+            for e in error.errors(include_url=False)
+        ]
+        raise SettingsError(faults) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _shown_input(error: Any) -> str:
+    value = error.get("input")
+    path = ".".join(map(str, error["loc"]))
+    if _SENSITIVE.search(path) or "properties" in path or isinstance(value, dict | BaseModel):
+        return ""
+    return f", got {value!r}"
+
+
+def _read_toml(file: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.append(f"settings file {file}: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        faults.append(f"settings file {file}: {error}")
+    return {}
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        values["kafka"] = {"bootstrap_servers": environ["KAFKA_BOOTSTRAP_SERVERS"]}
+    for name, value in sorted(environ.items()):
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        path = name.removeprefix(ENV_PREFIX).lower().split("__")
+        if path[0] not in Settings.model_fields:
+            faults.append(f"environment variable {name}: no such setting {path[0]!r}")
+            continue
+        target = values
+        for part in path[:-1]:
+            target = target.setdefault(part, {})
+        target[path[-1]] = value
+    return values
+
+
+def _merge(into: dict[str, Any], extra: Mapping[str, Any]) -> None:
+    for key, value in extra.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value

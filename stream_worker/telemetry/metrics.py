@@ -1,0 +1,86 @@
+"""Every metric of the worker, named and described in this one place."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Metrics:
+    """Metrics of one worker process, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry, stage: str) -> None:
+        self.registry = registry
+        self._stage = stage
+        self.outcomes = Counter(
+            "lensnet_outcomes",
+            "Source records by outcome, counted when their transaction has committed.",
+            ["stage", "outcome"],
+            registry=registry,
+        )
+        self.quarantined = Counter(
+            "lensnet_quarantined",
+            "Quarantined records by reason, counted when their transaction has committed.",
+            ["stage", "reason"],
+            registry=registry,
+        )
+        self.transactions = Counter(
+            "lensnet_transactions",
+            "Transactions by result: committed or aborted.",
+            ["stage", "result"],
+            registry=registry,
+        )
+        self.batch_records = Histogram(
+            "lensnet_batch_records",
+            "Records in a committed batch.",
+            ["stage"],
+            buckets=_RECORDS,
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "lensnet_step_seconds",
+            "Time of one step for one batch: decode, preprocess, inference, transaction.",
+            ["stage", "step"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "lensnet_latency_seconds",
+            "From the record's timestamp to the commit of its outputs.",
+            ["stage"],
+            buckets=(*_SECONDS, 30, 60, 300, 1800),
+            registry=registry,
+        )
+        self.p_review = Histogram(
+            "lensnet_p_review",
+            "Distribution of the scores, to see drift.",
+            buckets=tuple(round(0.05 * k, 2) for k in range(1, 21)),
+            registry=registry,
+        )
+        self.site_candidates = Counter(
+            "lensnet_site_candidates",
+            "Scored candidates with observations of the site, to see a site gone silent.",
+            ["site"],
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "lensnet_consumer_lag",
+            "Records between the group's position and the end of the partition, as librdkafka reports it.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.assigned = Gauge(
+            "lensnet_assigned_partitions", "Partitions assigned to this worker.", ["stage"], registry=registry
+        )
+        self.broker_up = Gauge(
+            "lensnet_broker_up", "Whether a broker is reachable.", ["stage"], registry=registry
+        )
+        self.heartbeat = Gauge(
+            "lensnet_heartbeat_timestamp_seconds",
+            "When the loop last went round.",
+            ["stage"],
+            registry=registry,
+        )
+        self.model = Info("lensnet_model", "Model bundle and execution provider in use.", registry=registry)

@@ -1,0 +1,189 @@
+"""One worker process: check everything, open the clients, run the loop, drain on a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import FrameType
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from stream_worker.kafka import clients
+from stream_worker.kafka.consumer import GroupSource
+from stream_worker.kafka.errors import ConsumerFatal, ProducerFatal
+from stream_worker.kafka.transaction import KafkaTransactions, TransactionalProducer
+from stream_worker.loop import Stage, StageFatal, run_loop
+from stream_worker.monitor import Monitor
+from stream_worker.settings import KafkaSettings, Settings
+from stream_worker.telemetry.health import Health, HealthServer
+from stream_worker.telemetry.logs import configure_logging
+from stream_worker.telemetry.metrics import Metrics
+from stream_worker.telemetry.watchdog import Watchdog
+
+log = structlog.get_logger(__name__)
+
+OK, FAILED, CONFIG = 0, 1, 2
+
+ProducerFactory = Callable[[KafkaSettings, str, str, clients.ErrorCallback], TransactionalProducer]
+
+
+class StartupFaults(Exception):
+    """The worker must not start; ``faults`` lists every reason. Exit with code 2."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What a stage brings: where it reads, in which group, and how it is built.
+
+    ``build`` verifies all that the stage needs (bundle, registry) and raises StartupFaults.
+    """
+
+    name: str
+    topic: str
+    group_id: str
+    build: Callable[[Monitor, Metrics], Stage]
+
+
+def run_worker(
+    plan: StagePlan,
+    settings: Settings,
+    *,
+    producer_factory: ProducerFactory = clients.transactional_producer,
+) -> int:
+    """Run one stage until SIGTERM or SIGINT. Blocks.
+
+    Returns
+    -------
+    int
+        0 after a drain, 1 after a fatal error, 2 when anything forbids the start.
+    """
+    worker = worker_name(plan.name)
+    configure_logging(settings.log, stage=plan.name, worker=worker)
+    log.info("starting", version=version("lensnet"), settings=settings.describe())
+    # an abort after a failed commit may take the transaction's time-out twice
+    health = Health(
+        heartbeat_limit_s=max(settings.loop.stuck_after_s, 3 * settings.kafka.transaction_timeout_ms / 1000)
+    )
+    metrics = Metrics(CollectorRegistry(), plan.name)
+    monitor = Monitor(plan.name, health, metrics, settings.topics)
+    with ExitStack() as stack, _stop_signals(settings.loop.drain_timeout_s, health) as stop:
+        try:
+            stage = _check_and_build(plan, settings, monitor, metrics)
+            server = _serve(settings, health, metrics)
+        except StartupFaults as error:
+            for fault in error.faults:
+                log.critical("cannot start", fault=fault)
+            return CONFIG
+        stack.callback(server.close)
+        health.beat()
+        stack.callback(Watchdog(health).close)
+        log.info("serving health and metrics", port=server.port)
+        try:
+            return _run(plan, settings, stage, monitor, stop, producer_factory, worker)
+        except (ProducerFatal, ConsumerFatal, StageFatal) as error:
+            log.critical("fatal, exiting", error=str(error), kind=type(error).__name__)
+            return FAILED
+
+
+def _run(
+    plan: StagePlan,
+    settings: Settings,
+    stage: Stage,
+    monitor: Monitor,
+    stop: threading.Event,
+    producer_factory: ProducerFactory,
+    worker: str,
+) -> int:
+    kafka = settings.kafka
+    # unique per process start: a restarted worker must never be taken for the one it replaces
+    transactional_id = f"{worker}-{uuid.uuid4().hex[:12]}"
+    producer = producer_factory(kafka, transactional_id, worker, monitor.client_error)
+    sink = KafkaTransactions(producer, timeout_s=kafka.transaction_timeout_ms / 1000)
+    if not sink.open(stop.is_set, monitor.broker_unreachable):
+        return OK
+    consumer = clients.group_consumer(
+        kafka, plan.group_id, worker, on_error=monitor.client_error, on_statistics=monitor.statistics
+    )
+    source = GroupSource(consumer, plan.topic, settings.loop, on_assignment=monitor.assigned)
+    monitor.health.started = True
+    log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
+    try:
+        run_loop(stage, source, sink, monitor, stop, settings.loop)
+    finally:
+        source.close()
+    log.info("drained")
+    return OK
+
+
+def _check_and_build(plan: StagePlan, settings: Settings, monitor: Monitor, metrics: Metrics) -> Stage:
+    faults = clients.property_faults(settings.kafka)
+    try:
+        stage = plan.build(monitor, metrics)
+    except StartupFaults as error:
+        raise StartupFaults([*faults, *error.faults]) from None
+    if faults:
+        raise StartupFaults(faults)
+    return stage
+
+
+def _serve(settings: Settings, health: Health, metrics: Metrics) -> HealthServer:
+    try:
+        return HealthServer(settings.http.host, settings.http.port, health, metrics.registry)
+    except OSError as error:
+        raise StartupFaults(
+            [f"http: cannot listen on {settings.http.host}:{settings.http.port}: {error.strerror}"]
+        ) from None
+
+
+@contextmanager
+def _stop_signals(drain_timeout_s: float, health: Health) -> Iterator[threading.Event]:
+    """Event set by SIGTERM or SIGINT; a drain that takes too long ends the process.
+
+    A forced end loses nothing: the open transaction is aborted by the broker.
+    """
+    stop = threading.Event()
+    timer: list[threading.Timer] = []
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        # no logging here: the signal may have interrupted a write to the same stream
+        if stop.is_set():
+            return
+        stop.set()
+        health.draining = True
+        timer.append(threading.Timer(drain_timeout_s, os._exit, (FAILED,)))
+        timer[0].daemon = True
+        timer[0].start()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for number in numbers:  # the process is about to end: a second signal must not spoil its exit code
+            signal.signal(number, signal.SIG_IGN)
+        for started in timer:
+            started.cancel()
+
+
+def worker_name(stage: str) -> str:
+    """Name of this process in logs, client ids and quarantine records."""
+    return f"{stage}-{socket.gethostname()}-{os.getpid()}"
+
+
+def now_ms() -> int:
+    """Wall clock, milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,163 @@
+"""What operators rely on: refused starts, drains, and a broker that goes away and comes back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+import pytest
+from support.candidates import make_candidates
+from support.stream import Stream
+
+from stream_worker.demo.processes import WorkerProcess, start_worker, stopping
+from stream_worker.dev_kafka import kafka_node
+from stream_worker.settings import Settings
+
+
+def probe(worker: WorkerProcess, name: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/{name}", timeout=5) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def metrics(worker: WorkerProcess) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/metrics", timeout=5) as reply:
+        return str(reply.read().decode())
+
+
+def wait_for(worker: WorkerProcess, name: str, status: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while probe(worker, name) != status:
+        assert time.monotonic() < deadline, f"{name} not {status} within {timeout_s} s:\n{worker.tail()}"
+        time.sleep(0.2)
+
+
+def refused(environ: Mapping[str, str], stage: str = "score") -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_worker", stage],
+        env={"PATH": "/usr/bin:/bin", "LENSNET_HTTP__PORT": "0", **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+def test_settings_faults_are_listed_together_before_anything_starts():
+    text = refused({"LENSNET_LOOP__MAX_RECORDS": "none", "LENSNET_HTTP__HOTS": "x", "LENSNET_TYPO": "1"})
+    for expected in ("loop.max_records", "http.hots", "LENSNET_TYPO"):
+        assert expected in text
+
+
+def test_bundle_provider_and_properties_are_refused_together(tmp_path):
+    text = refused(
+        {
+            "LENSNET_BUNDLE": str(tmp_path / "absent"),
+            "LENSNET_KAFKA__PROPERTIES__NO_SUCH_PROPERTY": "1",
+            "LENSNET_KAFKA__PROPERTIES__SECURITY_PROTOCOL": "carrier-pigeon",
+            "LENSNET_REGISTRY__URL": "http://127.0.0.1:9",
+        }
+    )
+    faults = [json.loads(line)["fault"] for line in text.splitlines() if '"cannot start"' in line]
+    for expected in ("no.such.property", "security.protocol", "absent", "registry http://127.0.0.1:9"):
+        assert any(expected in fault for fault in faults), faults
+
+
+def test_a_tampered_bundle_is_refused(tmp_path):
+    tampered = tmp_path / "bundle"
+    shutil.copytree(Settings().bundle, tampered)
+    graph = next(tampered.glob("*.onnx"))
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    assert graph.name in refused({"LENSNET_BUNDLE": str(tampered)})
+
+
+def test_cuda_that_is_not_there_is_refused_and_never_silently_replaced():
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    assert "CUDAExecutionProvider" in refused({"LENSNET_INFERENCE__PROVIDER": "cuda"})
+
+
+def test_a_port_in_use_is_refused(tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = refused({"LENSNET_HTTP__PORT": str(port), "LENSNET_HTTP__HOST": "127.0.0.1"}, "deduplicate")
+    assert f"127.0.0.1:{port}" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_exits_with_zero(kafka, topic_prefix, tmp_path, number):
+    stream = Stream(kafka, topic_prefix, partitions=2)
+    stream.produce(make_candidates(300, seed=4))
+    environ = {**stream.environ, "LENSNET_LOOP__MAX_RECORDS": "20"}
+    worker = start_worker("score", environ, tmp_path)
+    with stopping([worker], lambda *_: None):
+        worker.wait_started()
+        stream.wait(lambda books: sum(books[0].outcomes.values()) >= 20, [worker], 30)
+        worker.process.send_signal(number)
+        assert worker.process.wait(30) == 0, worker.tail()
+        assert '"drained"' in worker.tail()
+    book = stream.books()[0]
+    assert not book.missing
+    assert not book.double
+    assert not book.unknown
+
+
+@pytest.mark.timeout(240)
+def test_a_broker_that_goes_away_and_comes_back(tmp_path):
+    with kafka_node() as node:
+        stream = Stream(node.bootstrap_servers, "outage-", partitions=2)
+        stream.produce(make_candidates(50, seed=5))
+        worker = start_worker("score", stream.environ, tmp_path)
+        with stopping([worker], lambda *_: None):
+            worker.wait_started()
+            stream.wait(lambda books: books[0].balanced, [worker], 60)
+            wait_for(worker, "readyz", 200, 20)
+            text = metrics(worker)
+            assert 'lensnet_outcomes_total{outcome="SCORED",stage="score"} 50.0' in text
+            assert 'lensnet_broker_up{stage="score"} 1.0' in text
+            node.stop()
+            wait_for(worker, "readyz", 503, 30)
+            assert probe(worker, "livez") == 200
+            node.start()
+            wait_for(worker, "readyz", 200, 60)
+            stream.produce(list(make_candidates(80, seed=6))[50:])
+            books = stream.wait(
+                lambda books: books[0].balanced and books[0].source_records == 80, [worker], 90
+            )
+            assert books[0].outcomes == {"SCORED": 80}
+            worker.process.terminate()
+            assert worker.process.wait(40) == 0, worker.tail()
+
+
+def test_a_worker_waits_for_a_broker_that_is_not_there_yet_and_can_be_stopped(tmp_path):
+    worker = start_worker("deduplicate", {"LENSNET_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9"}, tmp_path)
+    with stopping([worker], lambda *_: None):
+        deadline = time.monotonic() + 30
+        while worker.port is None:
+            assert time.monotonic() < deadline, worker.tail()
+            time.sleep(0.1)
+        assert probe(worker, "livez") == 200
+        assert probe(worker, "startupz") == 503
+        assert probe(worker, "readyz") == 503
+        worker.process.terminate()
+        assert worker.process.wait(30) == 0, worker.tail()

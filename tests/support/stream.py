@@ -1,0 +1,91 @@
+"""A stream of its own for a test: topics, settings, producing, reading back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from stream_worker.balance import StageBalance, balance_stages, read_all
+from stream_worker.candidate import Candidate
+from stream_worker.demo.processes import WorkerProcess
+from stream_worker.demo.run import worker_environment
+from stream_worker.kafka.candidate_sink import KafkaCandidateSink
+from stream_worker.kafka.clients import admin_client, idempotent_producer, plain_consumer
+from stream_worker.kafka.topics import create_topics, topic_specs
+from stream_worker.plans import candidate_encoder, record_decoder
+from stream_worker.settings import Settings, load_settings
+
+_NAMES = ("candidates", "scores", "scored", "lightcurves", "quarantine", "outcomes", "neighbours")
+
+
+class Stream:
+    """Topics under a prefix on a real broker."""
+
+    def __init__(self, bootstrap: str, prefix: str, *, partitions: int = 6, **kafka: int) -> None:
+        self.settings: Settings = load_settings(
+            {},
+            overrides={
+                "kafka": {"bootstrap_servers": bootstrap, "session_timeout_ms": 6000, **kafka},
+                "topics": {name: f"{prefix}{name}" for name in _NAMES},
+                "score": {"group_id": f"{prefix}score"},
+                "deduplicate": {"group_id": f"{prefix}deduplicate"},
+            },
+        )
+        create_topics(
+            admin_client(self.settings.kafka, "test"),
+            topic_specs(self.settings, partitions, retention_days=1),
+            replication_factor=1,
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return worker_environment(self.settings)
+
+    def sink(self) -> KafkaCandidateSink:
+        return KafkaCandidateSink(
+            idempotent_producer(self.settings.kafka, "test"), self.settings.topics.candidates
+        )
+
+    def produce(self, candidates: Iterable[Candidate]) -> None:
+        sink, encode = self.sink(), candidate_encoder(self.settings)
+        for candidate in candidates:
+            sink.send(candidate, encode(candidate))
+        sink.flush()
+
+    def produce_raw(self, packets: Iterable[bytes]) -> None:
+        sink = self.sink()
+        for packet in packets:
+            sink.send_raw(b"raw", packet, [])
+        sink.flush()
+
+    def read(self, topic: str, schema: str) -> list[dict[str, Any]]:
+        decode = record_decoder(self.settings, schema)
+        return [decode(value) for value in self.raw(topic)]
+
+    def raw(self, topic: str, isolation: str = "read_committed") -> list[bytes]:
+        consumer = plain_consumer(self.settings.kafka, "test-read", isolation=isolation)
+        try:
+            return [record.value for record in read_all(consumer, getattr(self.settings.topics, topic))]
+        finally:
+            consumer.close()
+
+    def books(self) -> list[StageBalance]:
+        return balance_stages(self.settings)
+
+    def wait(
+        self,
+        done: Callable[[list[StageBalance]], bool],
+        workers: Sequence[WorkerProcess],
+        timeout_s: float,
+    ) -> list[StageBalance]:
+        """Wait until the books are as wanted; a worker that ends meanwhile fails the test with its log."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            books = self.books()
+            if done(books):
+                return books
+            for worker in workers:
+                assert worker.process.poll() is None, f"{worker.name} ended:\n{worker.tail()}"
+            assert time.monotonic() < deadline, f"not within {timeout_s} s: {[b.as_json() for b in books]}"
+            time.sleep(0.5)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from stream_worker.kafka.consumer import GroupSource
+from stream_worker.kafka.errors import ConsumerFatal
+from stream_worker.settings import LoopSettings
+
+
+class FakeMessage:
+    def __init__(self, partition, offset, value=b"v", error=None, headers=None):
+        self._ = (partition, offset, value, error, headers)
+
+    def topic(self):
+        return "in"
+
+    def partition(self):
+        return self._[0]
+
+    def offset(self):
+        return self._[1]
+
+    def value(self):
+        return self._[2]
+
+    def error(self):
+        return self._[3]
+
+    def headers(self):
+        return self._[4]
+
+    def key(self):
+        return b"k"
+
+    def timestamp(self):
+        return (1, 1234)
+
+    def __len__(self):
+        return len(self._[2] or b"")
+
+
+class FakeConsumer:
+    """Hands out messages; callables in the script run inside the poll, as rebalance callbacks do."""
+
+    def __init__(self, script):
+        self.script, self.seeks, self.callbacks, self.closed = list(script), [], {}, False
+
+    def subscribe(self, topics, on_assign, on_revoke, on_lost):
+        self.callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
+
+    def poll(self, timeout):
+        if not self.script:
+            return None
+        step = self.script.pop(0)
+        return step(self) if callable(step) else step
+
+    def rebalance(self, kind, *partitions):
+        self.callbacks[kind](self, [TopicPartition("in", p) for p in partitions])
+
+    def consumer_group_metadata(self):
+        return "metadata"
+
+    def seek(self, partition):
+        self.seeks.append((partition.partition, partition.offset))
+
+    def close(self):
+        self.closed = True
+
+
+def source(script, **limits):
+    time = [0.0]
+
+    def monotonic():
+        time[0] += 0.01
+        return time[0]
+
+    consumer = FakeConsumer(script)
+    counts = []
+    made = GroupSource(
+        consumer, "in", LoopSettings(**limits), on_assignment=counts.append, monotonic=monotonic
+    )
+    return made, consumer, counts
+
+
+def rebalance(kind, *partitions):
+    def step(consumer):
+        consumer.rebalance(kind, *partitions)
+
+    return step
+
+
+def test_a_batch_carries_its_offsets_and_the_group_metadata():
+    made, _, _ = source([FakeMessage(0, 5), FakeMessage(1, 9), FakeMessage(0, 7)])
+    batch = made.poll_batch()
+    assert [(r.partition, r.offset) for r in batch.records] == [(0, 5), (1, 9), (0, 7)]
+    assert batch.start_offsets == {("in", 0): 5, ("in", 1): 9}
+    assert batch.next_offsets == {("in", 0): 8, ("in", 1): 10}
+    assert batch.group_metadata == "metadata"
+    assert batch.records[0].timestamp == 1234
+
+
+def test_limits_on_records_and_bytes():
+    made, consumer, _ = source([FakeMessage(0, i) for i in range(9)], max_records=4)
+    assert len(made.poll_batch().records) == 4
+    assert len(consumer.script) == 5
+    made, _, _ = source([FakeMessage(0, i, bytes(2**20)) for i in range(9)], max_bytes=2**21)
+    assert len(made.poll_batch().records) == 2
+
+
+def test_nothing_to_do_is_none():
+    made, _, _ = source([])
+    assert made.poll_batch() is None
+
+
+@pytest.mark.parametrize("kind", ["revoke", "lost"])
+def test_records_of_a_partition_taken_away_while_gathering_are_dropped(kind):
+    script = [
+        rebalance("assign", 0, 1),
+        FakeMessage(0, 5),
+        FakeMessage(1, 6),
+        rebalance(kind, 0),
+        FakeMessage(1, 7),
+    ]
+    made, _, counts = source(script)
+    batch = made.poll_batch()
+    assert [(r.partition, r.offset) for r in batch.records] == [(1, 6), (1, 7)]
+    assert batch.next_offsets == {("in", 1): 8}
+    assert counts == [2, 1]
+
+
+def test_a_batch_that_is_all_taken_away_is_none():
+    made, _, _ = source([rebalance("assign", 0), FakeMessage(0, 5), rebalance("lost", 0)])
+    assert made.poll_batch() is None
+
+
+def test_rewind_seeks_only_what_is_still_assigned():
+    made, consumer, _ = source([rebalance("assign", 0, 1), FakeMessage(0, 5), FakeMessage(1, 6)])
+    batch = made.poll_batch()
+    consumer.rebalance("revoke", 1)
+    made.rewind(batch)
+    assert consumer.seeks == [(0, 5)]
+
+
+def test_passing_errors_are_waited_out_and_refusals_are_fatal():
+    made, _, _ = source([FakeMessage(0, 0, error=KafkaError(KafkaError._TRANSPORT)), FakeMessage(0, 1)])
+    assert len(made.poll_batch().records) == 1
+    made, _, _ = source([FakeMessage(0, 0, error=KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))])
+    with pytest.raises(ConsumerFatal, match="GROUP_AUTHORIZATION_FAILED"):
+        made.poll_batch()
+
+
+def test_a_tombstone_is_an_empty_value_and_headers_survive():
+    made, _, _ = source([FakeMessage(0, 0, value=None, headers=[("a", b"1"), ("b", None)])])
+    (record,) = made.poll_batch().records
+    assert record.value == b""
+    assert record.headers == (("a", b"1"), ("b", None))
+    assert record.header("a") == "1"
+    assert record.header("b") is None

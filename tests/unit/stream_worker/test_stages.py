@@ -1,0 +1,285 @@
+"""Both stages on real packets, with a hand-written network and no broker."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.candidates import make_candidate
+
+import schemas
+from stream_worker.codec import (
+    CANDIDATE,
+    RegistryUnavailable,
+    SchemaResolver,
+    decode,
+    decode_candidate,
+    encode_candidate,
+)
+from stream_worker.deduplicate_stage import DeduplicateStage, alert_id, group_id
+from stream_worker.framing import single_object
+from stream_worker.kafka.records import SourceRecord
+from stream_worker.loop import RetryLater
+from stream_worker.outputs import OutputWriter
+from stream_worker.preprocessing import Standardisation, prepare, standardise
+from stream_worker.quarantine import Quarantine
+from stream_worker.score_record import ModelIdentity, current_magnitude
+from stream_worker.score_stage import ScoreStage
+from stream_worker.scoring import Score
+from stream_worker.settings import RuleSettings, TopicSettings
+from stream_worker.sky import SkyCells
+
+TOPICS, RULES = TopicSettings(), RuleSettings()
+WRITER = OutputWriter(single_object)
+NOW = 1_620_640_000_000
+
+
+class Steps:
+    """Real decoding and preprocessing; the score is told by the star's number."""
+
+    def __init__(self, p_review=lambda branches: 0.5, decode_error=None):
+        self.p_review, self.decode_error, self.batches = p_review, decode_error, []
+
+    def decode(self, packet):
+        if self.decode_error:
+            raise self.decode_error
+        writer, body = SchemaResolver("candidate").resolve(packet or None)
+        return decode_candidate(body, writer)
+
+    def prepare(self, candidate):
+        found = candidate.alertfinder
+        prepared = prepare(
+            candidate.light_curves,
+            t_break=found.t_break,
+            t_cut=found.t_cut,
+            ra=candidate.ra,
+            dec=candidate.dec,
+        )
+        shape = (3, prepared.branches[0].shape[1]) if hasattr(prepared, "branches") else (3, 12)
+        return prepared, standardise(prepared, Standardisation(np.zeros(shape), np.ones(shape)))
+
+    def infer(self, batch):
+        self.batches.append(len(batch))
+        return [
+            value
+            if isinstance(value := self.p_review(b), Exception)
+            else Score(value, (value, 0.0, 1 - value))
+            for b in batch
+        ]
+
+
+def score_stage(steps, **changes):
+    stage = ScoreStage(
+        steps=steps,
+        model=ModelIdentity("m", "1", "ab", "1", provisional=True),
+        sky=SkyCells(20),
+        writer=WRITER,
+        quarantine=Quarantine(WRITER, TOPICS.quarantine, "score", "w", "0", 2**21),
+        topics=TOPICS,
+        rules=RULES,
+        max_batch=4,
+        clock=lambda: NOW,
+    )
+    return replace(stage, **changes)
+
+
+def candidates(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return [make_candidate(rng, number) for number in range(n)]
+
+
+def packet(candidate):
+    return single_object(CANDIDATE, encode_candidate(candidate))
+
+
+def records(values):
+    return [SourceRecord(TOPICS.candidates, i % 3, i, None, value) for i, value in enumerate(values)]
+
+
+def read(outputs, topic, name):
+    resolver, schema = SchemaResolver(name, max_packet_bytes=2**26), schemas.load(name, 1)
+    found = []
+    for output in outputs:
+        if output.topic == topic:
+            writer, body = resolver.resolve(output.value)
+            found.append(decode(body, writer, schema))
+    return found
+
+
+def test_every_record_has_exactly_one_outcome_whatever_it_is():
+    good = candidates(9)
+    few = replace(
+        good[0], light_curves=(replace(good[0].light_curves[0], flux=good[0].light_curves[0].flux * np.nan),)
+    )
+    values = [*map(packet, good), b"", b"junk", packet(good[1])[:-3], packet(few)]
+    outputs = score_stage(Steps()).process(records(values))
+    outcomes = read(outputs, TOPICS.outcomes, "outcome")
+    assert sorted((o["partition"], o["offset"]) for o in outcomes) == sorted(
+        (i % 3, i) for i in range(len(values))
+    )
+    assert Counter(o["outcome"] for o in outcomes) == {
+        "SCORED": 9,
+        "QUARANTINED": 3,
+        "TOO_FEW_OBSERVATIONS": 1,
+    }
+    reasons = [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")]
+    assert reasons == ["no_value", "not_framed", "truncated"]
+    assert {o["settings_hash"] for o in outcomes} == {RULES.hash}
+
+
+def test_scores_say_where_the_candidate_is_and_what_was_used():
+    (candidate,) = candidates(1)
+    outputs = score_stage(Steps(lambda _: 0.97)).process(records([packet(candidate)]))
+    score = next(s for s in read(outputs, TOPICS.scores, "score") if not s["halo"])
+    assert (score["candidate_topic"], score["candidate_partition"], score["candidate_offset"]) == (
+        TOPICS.candidates,
+        0,
+        0,
+    )
+    assert score["p_review"] == 0.97
+    assert score["p_event"] is None
+    assert [d["passed"] for d in score["decisions"]] == [True, True]
+    assert score["cell"] == score["home_cell"]
+    assert score["light_curve_id"] == candidate.candidate_id
+    assert [s["site"] for s in score["sites"]] == ["CTIO", "SAAO", "SSO"]
+    assert all(s["n_used"] + sum(s["removed"].values()) == s["n_received"] for s in score["sites"])
+    assert score["data_age_days"] == pytest.approx(
+        NOW / 86_400_000 + 2_440_587.5 - 2_450_000 - score["hjd_last"]
+    )
+    (light_curve,) = [o for o in outputs if o.topic == TOPICS.lightcurves]
+    assert light_curve.value == packet(candidate)
+    assert light_curve.key == candidate.candidate_id.encode()
+
+
+def test_light_curves_travel_only_above_the_publishing_threshold():
+    outputs = score_stage(Steps(lambda _: 0.44)).process(records(map(packet, candidates(3))))
+    assert not [o for o in outputs if o.topic == TOPICS.lightcurves]
+    assert all(s["light_curve_id"] is None for s in read(outputs, TOPICS.scores, "score"))
+
+
+def test_halo_copies_go_to_the_touching_cells():
+    (candidate,) = candidates(1)
+    cells = SkyCells(20)
+    lon, lat = cells._healpix.boundaries_lonlat(cells._cell(np.array([268.0]), np.array([-30.0])), step=1)
+    edge = replace(
+        candidate, ra=float(lon[0, 0].to_value("deg")), dec=float(lat[0, 0].to_value("deg")) - 0.0001
+    )
+    outputs = score_stage(Steps()).process(records([packet(edge)]))
+    scores = read(outputs, TOPICS.scores, "score")
+    assert len(scores) >= 3
+    assert sum(not s["halo"] for s in scores) == 1
+    assert len({s["cell"] for s in scores}) == len(scores)
+    keys = {o.key for o in outputs if o.topic == TOPICS.scores}
+    assert keys == {str(s["cell"]).encode() for s in scores}
+
+
+def test_one_culprit_in_inference_does_not_take_the_others_along():
+    outputs = score_stage(Steps(lambda b: ValueError("boom") if len(b[0]) % 7 == 0 else 0.5)).process(
+        records(map(packet, candidates(30)))
+    )
+    counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
+    assert counts["QUARANTINED"] > 0
+    assert counts["SCORED"] + counts["QUARANTINED"] == 30
+    assert {q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")} == {"inference_failed"}
+
+
+def test_an_unforeseen_error_of_one_packet_is_quarantined():
+    outputs = score_stage(Steps(decode_error=ZeroDivisionError("x"))).process(records([b"1", b"2"]))
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["decoder_failed"] * 2
+
+
+def test_a_registry_out_of_reach_quarantines_nothing():
+    with pytest.raises(RetryLater, match="down"):
+        score_stage(Steps(decode_error=RegistryUnavailable("down"))).process(records([b"1"]))
+
+
+def test_batches_keep_their_limit():
+    steps = Steps()
+    score_stage(steps).process(records(map(packet, candidates(11))))
+    assert steps.batches == [4, 4, 3]
+
+
+def test_headers_follow_the_candidate():
+    (candidate,) = candidates(1)
+    source = SourceRecord(TOPICS.candidates, 0, 0, None, packet(candidate), (("trace-id", b"t-1"),))
+    score = next(o for o in score_stage(Steps()).process([source]) if o.topic == TOPICS.scores)
+    headers = dict(score.headers)
+    assert headers["trace-id"] == b"t-1"
+    assert headers["candidate-id"] == candidate.candidate_id.encode()
+    assert headers["tense"] == b"TEST"
+    assert headers["lensnet-schema"] == b"score/1"
+
+
+def test_a_redriven_packet_is_linked_to_its_original():
+    (candidate,) = candidates(1)
+    headers = (("redriven-from", b'["lensnet.candidates", 4, 17]'),)
+    source = SourceRecord(TOPICS.candidates, 0, 0, None, packet(candidate), headers)
+    (outcome,) = read(score_stage(Steps()).process([source]), TOPICS.outcomes, "outcome")
+    assert outcome["redriven_from"] == {"topic": "lensnet.candidates", "partition": 4, "offset": 17}
+
+
+def test_current_magnitude_counts_from_the_baseline():
+    candidate = replace(candidates(1)[0], baseline_mag=20.0)
+    curve = candidate.light_curves[0]
+    t_break = candidate.alertfinder.t_break
+    flux = np.where(curve.hjd < t_break, 500.0, 500.0 + 10 ** (0.4 * 8.0)).astype(np.float32)
+    bright = replace(candidate, light_curves=(replace(curve, flux=flux),))
+    assert current_magnitude(bright) == pytest.approx(20.0 - 2.5 * np.log10(2), abs=1e-4)
+    assert current_magnitude(replace(bright, baseline_mag=None)) is None
+    drowned = replace(
+        bright, light_curves=(replace(curve, flux=-1e9 * (curve.hjd > t_break).astype(np.float32)),)
+    )
+    assert current_magnitude(drowned) is None
+
+
+def deduplicate_stage():
+    resolver, schema = SchemaResolver("score"), schemas.load("score", 1)
+
+    def decode_score(value):
+        writer, body = resolver.resolve(value or None)
+        return decode(body, writer, schema)
+
+    return DeduplicateStage(
+        decode=decode_score,
+        writer=WRITER,
+        quarantine=Quarantine(WRITER, TOPICS.quarantine, "deduplicate", "w", "0", 2**21),
+        topics=TOPICS,
+        rules=RULES,
+        clock=lambda: NOW,
+    )
+
+
+def test_scores_become_alerts_with_one_outcome_each():
+    outputs = score_stage(Steps(lambda b: min(1.0, len(b[0]) / 90))).process(
+        records(map(packet, candidates(40)))
+    )
+    scores = [o.value for o in outputs if o.topic == TOPICS.scores]
+    decoded = read(outputs, TOPICS.scores, "score")
+    values = [*scores, b"junk"]
+    second = deduplicate_stage().process(
+        [SourceRecord(TOPICS.scores, 0, i, None, value) for i, value in enumerate(values)]
+    )
+    counts = Counter(o["outcome"] for o in read(second, TOPICS.outcomes, "outcome"))
+    above = [s for s in decoded if not s["halo"] and s["p_review"] >= 0.45]
+    assert counts["PUBLISHED"] == len(above) > 0
+    assert counts["BELOW_THRESHOLD"] == sum(not s["halo"] for s in decoded) - len(above) > 0
+    assert counts["HALO"] == sum(s["halo"] for s in decoded)
+    assert counts["QUARANTINED"] == 1
+    assert counts.total() == len(values)
+    alerts = read(second, TOPICS.scored, "alert")
+    assert {a["candidate_id"] for a in alerts} == {s["candidate_id"] for s in above}
+    assert {a["alert_type"] for a in alerts} == {"INITIAL"}
+    assert all(
+        o.key.decode() == a["group_id"]
+        for o, a in zip([o for o in second if o.topic == TOPICS.scored], alerts, strict=True)
+    )
+
+
+def test_ids_are_deterministic_and_apart():
+    live, replayed = group_id("CURRENT", None, "s"), group_id("ARCHIVAL", "r1", "s")
+    assert live == group_id("CURRENT", None, "s") != replayed
+    assert uuid.UUID(live).version == 5
+    assert len({alert_id(live, "c", t, r) for t in ("INITIAL", "UPDATE") for r in (0, 1)}) == 4
