@@ -39,7 +39,7 @@ _EVERY = 500
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bundle.")
 @click.option("--name", default="lensnet-provisional", show_default=True, help="Name of the bundle.")
 @click.option("--release", default="0.1.0", show_default=True, help="Version of the bundle.")
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Most epochs.")
+@click.option("--epochs", type=click.IntRange(1), default=16, show_default=True, help="Most epochs.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Split and weights.")
 @click.option("--limit", type=click.IntRange(1), help="Use a random subset of so many candidates.")
 @click.option(

@@ -30,7 +30,7 @@ class TrainingOptions:
     times quicker. ``patience`` counts epochs without a better validation loss.
     """
 
-    epochs: int = 20
+    epochs: int = 16
     seed: int = 1
     batch_size: int = 64
     learning_rate: float = 3e-3

@@ -66,6 +66,8 @@ class HttpRegistry:
             timeout=timeout_s,
             verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
             headers={"Accept": f"{_CONTENT_TYPE}, application/json"},
+            # questions are rare, the answers are cached: no connection is worth keeping
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def __enter__(self) -> Self:

@@ -156,7 +156,9 @@ def start_stages(settings: Settings, folder: Path) -> list[WorkerProcess]:
 
 def worker_environment(settings: Settings) -> dict[str, str]:
     """Environment that gives a worker process the demo's broker, topics and groups."""
+    registry = {"LENSNET_REGISTRY__URL": settings.registry.url} if settings.registry.url else {}
     return {
+        **registry,
         "LENSNET_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "LENSNET_KAFKA__SESSION_TIMEOUT_MS": str(settings.kafka.session_timeout_ms),
         "LENSNET_KAFKA__TRANSACTION_TIMEOUT_MS": str(settings.kafka.transaction_timeout_ms),

@@ -59,8 +59,7 @@ def _mean_sidereal_angle(jd: Float64Array) -> Float64Array:
     """Greenwich mean sidereal time in radians, for UT1 = UTC."""
     days = jd - _J2000
     century = days / _DAYS_PER_CENTURY
-    turns = days % 1.0 + 0.00273790935 * days  # whole solar turns dropped to keep the precision
-    return np.radians(280.46061837 + 360.0 * turns + 0.000387933 * century**2)
+    return np.radians(280.46061837 + 360.98564736629 * days + 0.000387933 * century**2)
 
 
 def _heliocentric_delay(hjd: Float64Array, x: float, y: float, z: float) -> Float64Array:

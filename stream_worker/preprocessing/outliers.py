@@ -10,17 +10,18 @@ from typing import Final
 import bottleneck as bn
 import numpy as np
 
-from stream_worker.preprocessing.light_curve import SITES, BoolArray, Float64Array, IntArray
+from stream_worker.preprocessing.light_curve import BoolArray, Float64Array, IntArray
 from stream_worker.preprocessing.options import PreprocessingOptions
 from stream_worker.preprocessing.robust import SIGMA_PER_MAD, median
-from stream_worker.preprocessing.rows import AIRMASS, FLUX, FLUX_ERR, SiteBounds
+from stream_worker.preprocessing.rows import AIRMASS, FLUX, FLUX_ERR, PSF, SiteBounds
 
-_GROWING: Final = np.array([True, False, False, False, True])  # of the columns from flux_err on, those that
-# grow with the brightness of the star: flux_err and psf_quality
+_GROWING: Final = (FLUX_ERR, PSF)  # columns that grow with the brightness of the star
 _BRIGHT: Final = 3.0
 _SIGMA_PER_IQR: Final = 1.0 / 1.349
-_MIN_SPREAD: Final = 0.05
-_Found = tuple[IntArray, IntArray, Float64Array]  # rows, positions in OUTLIER_RULES, severities > 1
+_MIN_SPREAD: Final = 0.05  # so that nothing is judged by rounding
+_QUANTILES: Final = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+_Found = tuple[IntArray, IntArray, Float64Array]  # rows, positions in OUTLIER_RULES, units of the limit
+_NONE: Final = (np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0))
 
 
 def find_outliers(
@@ -34,10 +35,10 @@ def find_outliers(
     to the same side. A rise and a caustic crossing with two points survive that however sparse they
     are; a lone spike doesn't.
 
-    *Other columns*: robust z (from median and interquartile range) beyond `auxiliary_limit`; of the
-    logarithm for sky, FWHM, flux error and PSF quality. Values <= 0 are not judged, nor are the flux
-    error and the PSF chi-square of a row whose flux is three errors above the median: they grow with
-    the star.
+    *Other columns*: robust z (median; interquartile range over 1.349, at least 0.05) beyond
+    `auxiliary_limit`; of the logarithm for sky, FWHM, flux error and PSF quality. Values <= 0 are
+    not judged, nor are the flux error and the PSF chi-square of a row whose flux is three errors
+    above the median: they grow with the star.
 
     The newest row of a site is never removed, nor more than `max_outlier_fraction` of its rows: the
     worst go first, in units of their limit.
@@ -108,63 +109,55 @@ def _flux_outliers(columns: Float64Array, bounds: SiteBounds, options: Preproces
 
 def _other_outliers(columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions) -> _Found:
     judged = columns[FLUX_ERR:]
-    positive = judged > 0
-    if not positive.all():
-        judged = np.where(positive, judged, np.nan)
-    outlying = np.zeros(judged.shape, dtype=bool)
-    centres, limits = (np.empty((len(judged), len(SITES))) for _ in range(2))
+    quantiles = np.full((len(_QUANTILES), len(judged), len(bounds) - 1), np.nan)
     for site, (start, stop) in enumerate(pairwise(bounds)):
         if stop > start:
-            mine = judged[:, start:stop]
-            centre, limit = _centre_and_limit(mine, options.auxiliary_limit)
-            np.less(mine, _unscaled(centre - limit)[:, None], out=outlying[:, start:stop])
-            outlying[:, start:stop] |= mine > _unscaled(centre + limit)[:, None]
-            centres[:, site], limits[:, site] = centre, limit
-    column, row = np.divmod(outlying.ravel().nonzero()[0], columns.shape[1])
-    site_of = np.searchsorted(bounds[1:], row, side="right")
-    grows = _GROWING[column]
-    if grows.any():
-        grows[grows] = _bright(columns, bounds, row[grows], site_of[grows])
-        column, row, site_of = column[~grows], row[~grows], site_of[~grows]
-    value = judged[column, row]
-    value = np.where(column == AIRMASS - FLUX_ERR, value, np.log(value))
-    severity = np.abs(value - centres[column, site_of]) / limits[column, site_of]
-    return row, column + (FLUX_ERR - FLUX), severity
+            quantiles[:, :, site] = _quantiles(judged[:, start:stop])
+    least, lower, middle, upper, most = _scaled(quantiles)
+    limit = options.auxiliary_limit * np.maximum(_SIGMA_PER_IQR * (upper - lower), _MIN_SPREAD)
+    low, high = middle - limit, middle + limit
+    found = [_NONE]
+    for index, site in np.argwhere((least < low) | (most > high)).tolist():
+        mine = columns[:, bounds[site] : bounds[site + 1]]
+        deviation = np.abs(_scaled_column(mine, index + FLUX_ERR) - middle[index, site])
+        row = (deviation > limit[index, site]).nonzero()[0]
+        if index + FLUX_ERR in _GROWING:
+            row = row[~_bright(mine, row)]
+        rule = np.full(row.size, index + FLUX_ERR - FLUX)
+        found.append((row + bounds[site], rule, deviation[row] / limit[index, site]))
+    row, rule, severity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return row, rule, severity
 
 
-def _bright(columns: Float64Array, bounds: SiteBounds, row: IntArray, site_of: IntArray) -> BoolArray:
-    """Tell in which rows the flux is three errors above the site's median."""
-    medians = [median(columns[FLUX, start:stop]) if stop > start else 0.0 for start, stop in pairwise(bounds)]
-    excess = columns[FLUX, row] - np.take(medians, site_of)
-    bright: BoolArray = excess > _BRIGHT * columns[FLUX_ERR, row]
-    return bright
+def _quantiles(values: Float64Array) -> Float64Array:
+    """Return the `_QUANTILES` [5, m] of each row of positive values [m, n]; NaN for a row without any.
 
-
-def _centre_and_limit(values: Float64Array, limit: float) -> tuple[Float64Array, Float64Array]:
-    """Return median and `limit` robust standard deviations of each row of values [5, n], scaled.
-
-    The robust standard deviation is the interquartile range over 1.349, but at least 0.05, so that
-    nothing is judged by rounding. A column of NaN gets NaN, which judges nothing.
+    A quantile between two values is the lower one.
     """
     ordered = np.sort(values, axis=1)  # NaN last
-    last = np.full((len(values), 1), values.shape[1] - 1)
+    if (ordered[:, 0] <= 0).any():
+        ordered = np.sort(np.where(values > 0, values, np.nan), axis=1)
+    last = np.full(len(ordered), ordered.shape[1] - 1)
     for row in np.isnan(ordered[:, -1]).nonzero()[0]:
-        last[row] = ordered[row].searchsorted(np.nan) - 1
-    rank = np.concatenate([last // 4, last // 2, (last + 1) // 2, last - last // 4], axis=1)
-    lower, middle, other_middle, upper = _scaled(ordered[np.arange(len(values))[:, None], rank]).T
-    spread = np.maximum(_SIGMA_PER_IQR * (upper - lower), _MIN_SPREAD)
-    return 0.5 * (middle + other_middle), limit * spread
+        last[row] = max(int(ordered[row].searchsorted(np.nan)) - 1, 0)
+    rank = (_QUANTILES[:, None] * last).astype(np.intp)
+    quantiles: Float64Array = ordered[np.arange(len(ordered)), rank]
+    return quantiles
 
 
 def _scaled(values: Float64Array) -> Float64Array:
-    """Return the logarithm of flux_err, sky, FWHM and PSF quality [5, ...], the airmass as it is."""
+    """Return the logarithm of flux_err, sky, FWHM and PSF quality [..., 5, n], the airmass as it is."""
     scaled: Float64Array = np.log(values)
-    scaled[AIRMASS - FLUX_ERR] = values[AIRMASS - FLUX_ERR]
+    scaled[..., AIRMASS - FLUX_ERR, :] = values[..., AIRMASS - FLUX_ERR, :]
     return scaled
 
 
-def _unscaled(values: Float64Array) -> Float64Array:
-    with np.errstate(over="ignore"):
-        unscaled: Float64Array = np.exp(values)
-    unscaled[AIRMASS - FLUX_ERR] = values[AIRMASS - FLUX_ERR]
-    return unscaled
+def _scaled_column(columns: Float64Array, column: int) -> Float64Array:
+    values = np.where(columns[column] > 0, columns[column], np.nan)
+    return values if column == AIRMASS else np.log(values)
+
+
+def _bright(columns: Float64Array, row: IntArray) -> BoolArray:
+    """Tell in which rows the flux is three errors above the site's median."""
+    bright: BoolArray = columns[FLUX, row] - median(columns[FLUX]) > _BRIGHT * columns[FLUX_ERR, row]
+    return bright

@@ -22,12 +22,15 @@ _NAMES = ("candidates", "scores", "scored", "lightcurves", "quarantine", "outcom
 class Stream:
     """Topics under a prefix on a real broker."""
 
-    def __init__(self, bootstrap: str, prefix: str, *, partitions: int = 6, **kafka: int) -> None:
+    def __init__(
+        self, bootstrap: str, prefix: str, *, partitions: int = 6, registry: str | None = None, **kafka: int
+    ) -> None:
         self.settings: Settings = load_settings(
             {},
             overrides={
                 "kafka": {"bootstrap_servers": bootstrap, "session_timeout_ms": 6000, **kafka},
                 "topics": {name: f"{prefix}{name}" for name in _NAMES},
+                "registry": {"url": registry},
                 "score": {"group_id": f"{prefix}score"},
                 "deduplicate": {"group_id": f"{prefix}deduplicate"},
             },

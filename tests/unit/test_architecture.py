@@ -43,7 +43,7 @@ def test_help_is_light():
 
 def test_preprocessing_loads_only_numerics():
     ours = loaded_after("import stream_worker.preprocessing") - loaded_after(
-        "import numpy, scipy, bottleneck"
+        "import numpy, bottleneck"
     )
     third_party = {name for name in ours if name not in sys.stdlib_module_names and not name.startswith("_")}
-    assert third_party <= {"stream_worker", "numpy", "scipy", "bottleneck"}
+    assert third_party <= {"stream_worker", "numpy", "bottleneck"}
