@@ -9,11 +9,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KAFKA := $(BIN)/python -m stream_worker.dev_kafka
+BUNDLE := stream_worker/bundles/lensnet-provisional
 DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down faults schemas-samples golden model-provisional benchmark clean
+.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -59,6 +60,11 @@ kafka-down: $(STAMP) ## stop it and remove its data
 
 schemas-samples: $(STAMP) ## write the sample packets of every schema anew
 	$(BIN)/python -m schemas.samples
+
+model-provisional: $(STAMP) ## simulate, train and write the bundle that ships anew (about ten minutes)
+	$(BIN)/model-build simulate --candidates 5000 --seed 2 --out .cache/season --overwrite
+	$(BIN)/model-build train --candidates .cache/season --out $(BUNDLE) --seed 1 --min-auc 0.9
+	$(BIN)/model-build check $(BUNDLE)
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark

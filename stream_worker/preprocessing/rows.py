@@ -102,9 +102,8 @@ def read_rows(light_curves: Iterable[LightCurve], t_cut: float) -> Rows:
     late = columns[HJD] > t_cut
     if late.any():
         bounds, columns = count_kept(~late, bounds), columns.compress(~late, axis=1)
-    usable = (columns < _HUGE) & (columns > -_HUGE)
-    if not usable.all():
-        columns[~usable] = np.nan
+    if not (columns.min(initial=0.0) > -_HUGE and columns.max(initial=0.0) < _HUGE):  # so also with NaN
+        columns[~((columns > -_HUGE) & (columns < _HUGE))] = np.nan
     rule = _judge(columns)
     if not _ascending(columns[HJD], bounds):
         _sort_and_mark_duplicates(columns, rule, bounds)
@@ -128,6 +127,7 @@ def _stack(parts: list[LightCurve]) -> tuple[tuple[Dataset, ...], tuple[int, ...
         else:
             datasets.append(dataset)
             bounds.append(stop)
+    columns += 0.0  # -0.0 becomes 0.0, so that equal rows are equal to the bit
     return tuple(datasets), tuple(bounds), columns
 
 
@@ -147,11 +147,10 @@ def _judge(columns: Float64Array) -> NDArray[np.int8]:
 
 
 def _ascending(hjd: Float64Array, bounds: tuple[int, ...]) -> bool:
-    """Tell whether each dataset is ascending without repeats; NaN is not."""
+    """Tell whether each dataset is ascending without repeats; one with NaN beside a row is not."""
     rising = hjd[1:] > hjd[:-1]
-    inner = [bound for bound in bounds if 0 < bound < hjd.size]
-    rising[[bound - 1 for bound in inner]] = True
-    return bool(rising.all()) and not np.isnan(hjd[[*inner, 0][: hjd.size]]).any()
+    rising[[bound - 1 for bound in bounds if 0 < bound < hjd.size]] = True
+    return bool(rising.all())
 
 
 def _sort_and_mark_duplicates(columns: Float64Array, rule: NDArray[np.int8], bounds: tuple[int, ...]) -> None:
@@ -164,7 +163,6 @@ def _sort_and_mark_duplicates(columns: Float64Array, rule: NDArray[np.int8], bou
         hjd = mine[HJD]
         order = np.argsort(hjd)
         if (hjd[order[1:]] == hjd[order[:-1]]).any():
-            mine += 0.0  # -0.0 becomes 0.0, so that equal rows are equal to the bit
             others = [mine[c] for c in (PSF, AIRMASS, FWHM, SKY, FLUX, FLUX_ERR)]
             order = np.lexsort((*others, its_rule, hjd))
         mine[:], its_rule[:] = mine.take(order, axis=1), its_rule[order]

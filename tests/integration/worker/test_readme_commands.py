@@ -14,6 +14,7 @@ from support.stream import Stream
 
 from stream_worker.demo.processes import start_worker, stopping
 from stream_worker.demo.real_event import light_curve_files
+from stream_worker.settings import load_settings
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text()
@@ -49,8 +50,19 @@ def test_every_command_and_option_exists(line, tmp_path):
         assert re.search(rf"{option}\b", shown.stdout), f"{line}: {' '.join(path)} has no {option}"
 
 
+def test_the_settings_example_is_accepted(tmp_path):
+    password = tmp_path / "password"
+    password.write_text("secret")
+    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    file = tmp_path / "worker.toml"
+    file.write_text(example.replace("/run/secrets/kafka-password", str(password)))
+    settings = load_settings({}, file=file)
+    assert settings.kafka.client_properties()["sasl.password"] == "secret"
+    assert settings.inference.provider == "cuda"
+
+
 def test_every_make_target_exists():
-    targets = set(re.findall(r"\bmake ([a-z][a-z-]+)", README)) - {"it"}
+    targets = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", README, re.MULTILINE))
     defined = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert targets <= defined, targets - defined
     assert {"demo", "test", "check"} <= targets

@@ -170,6 +170,14 @@ def test_neither_order_nor_repeats_matter(dirty_candidate, rows_of, alike, seed,
     assert alike(prepared(light_curves, mode), prepared(changed, mode))
 
 
+def test_the_sign_of_zero_is_no_difference(light_curve, rows_of, alike):
+    curve = light_curve(n=50)
+    curve.flux[7] = -0.0
+    twice = rows_of(curve, np.append(np.arange(50), 7))
+    twice.flux[50] = 0.0
+    assert alike(prepared([curve], "paper"), prepared([twice], "paper"))
+
+
 @given(seed=SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_a_dataset_in_pieces_is_one_dataset(dirty_candidate, rows_of, alike, seed):
