@@ -206,7 +206,7 @@ def _release(name: str, version: str, directory: Path, split: Split, trained: Tr
         standardisation=trained.standardisation,
         options=PreprocessingOptions(),
         training_data_sha256=data_sha256(directory),
-        git_commit=_git_commit(),
+        git_commit=_git_commit(Path(__file__).parents[1]),
         metrics=metrics,
         model_card=model_card(name, version, metrics),
     )
@@ -255,16 +255,24 @@ def _load(path: Path) -> Bundle:
         _fail(str(error))
 
 
-def _git_commit() -> str | None:
-    """Commit of the checkout that this package is in, if any."""
+def _git_commit(root: Path) -> str | None:
+    """Commit of the checkout at ``root``; None where there is none, or its code was changed since."""
+    packages = ("schemas", "stream_worker", "model_build", ":!stream_worker/bundles")
+    if _git(root, "status", "--porcelain", "--", *packages) != "":
+        return None
+    return _git(root, "rev-parse", "--verify", "--quiet", "HEAD") or None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Output of git, None where it fails."""
     import subprocess
 
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--verify", "--quiet", "HEAD"]
+    command = ["git", "-C", str(root), *arguments]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-    except OSError:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - fixed words
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip() or None
+    return found.stdout.strip()
 
 
 def _require_training_libraries() -> None:

@@ -183,7 +183,7 @@ class InferenceSettings(_Section):
     provider: Literal["cpu", "cuda"] = "cpu"
     allow_fallback: bool = Field(default=False, description="run on the CPU where CUDA will not start")
     intra_op_threads: int = Field(default=2, ge=1, le=256)
-    max_batch: int = Field(default=32, ge=1, le=4096, description="candidates per inference call")
+    max_batch: int = Field(default=16, ge=1, le=4096, description="candidates per inference call")
 
 
 class LoopSettings(_Section):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from model_build.bundle_writer import write_bundle
 from model_build.cli import cli
+from model_build.commands import _git_commit
 from model_build.network_bundle import bundle_files
 from model_build.simulator.simulate import simulate_season
 from model_build.simulator.write import write_season
@@ -123,3 +124,26 @@ def test_help_has_examples(command):
     assert result.exit_code == 0
     assert "Examples:" in result.output
     assert f"model-build {command}" in result.output
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_commit_of_a_bundle_is_that_of_its_code_or_none(tmp_path):
+    for package in ("schemas", "stream_worker/bundles", "model_build"):
+        (tmp_path / package).mkdir(parents=True)
+        (tmp_path / package / "file.py").write_text("x = 1")
+    assert _git_commit(tmp_path) is None
+    git(tmp_path, "init", "--quiet")
+    assert _git_commit(tmp_path) is None
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "code")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert _git_commit(tmp_path) == commit
+    (tmp_path / "stream_worker/bundles/file.py").write_text("the bundle itself, trained anew")
+    assert _git_commit(tmp_path) == commit
+    (tmp_path / "model_build/file.py").write_text("x = 2")
+    assert _git_commit(tmp_path) is None
