@@ -15,10 +15,17 @@ import structlog
 
 import schemas
 from stream_worker.codec import BadPacket, RegistryUnavailable
-from stream_worker.kafka.records import OutputRecord, SourceRecord
+from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outcome import OutcomeKind, outcome_record
-from stream_worker.outputs import CANDIDATE_HEADER, TRACE_HEADER, OutputWriter, trace_headers
+from stream_worker.outputs import (
+    CANDIDATE_HEADER,
+    TRACE_HEADER,
+    OutputWriter,
+    inherited_headers,
+    short_header,
+    trace_headers,
+)
 from stream_worker.quarantine import Quarantine
 from stream_worker.score_record import decisions
 from stream_worker.settings import RuleSettings, TopicSettings
@@ -64,11 +71,19 @@ class DeduplicateStage:
             try:
                 outputs += self._judge(record, self.decode(record.value))
             except BadPacket as bad:
-                outputs.append(self.quarantine.record(record, bad.reason, bad.message, self.clock()))
-                outputs.append(self._outcome(record, OutcomeKind.QUARANTINED, None, reason=bad.reason))
+                outputs += self._reject(record, bad.reason, bad.message)
             except RegistryUnavailable as error:
                 raise RetryLater(str(error)) from error
+            except Exception as error:
+                log.exception("score could not be judged", partition=record.partition, offset=record.offset)
+                outputs += self._reject(record, "record_failed", repr(error))
         return outputs
+
+    def _reject(self, source: SourceRecord, reason: str, message: str) -> list[OutputRecord]:
+        return [
+            self.quarantine.record(source, reason, message, self.clock()),
+            self._outcome(source, OutcomeKind.QUARANTINED, None, reason=reason),
+        ]
 
     def _judge(self, source: SourceRecord, score: Mapping[str, Any]) -> list[OutputRecord]:
         if score["halo"]:
@@ -77,7 +92,7 @@ class DeduplicateStage:
             return [self._outcome(source, OutcomeKind.BELOW_THRESHOLD, score)]
         group = group_id(score["tense"], score["replay_id"], score["star_id"])
         alert = self._initial_alert(group, score)
-        headers = trace_headers(score["candidate_id"], score["tense"], source.header(TRACE_HEADER))
+        headers = _trace(score, source)
         return [
             self.writer.write(
                 self.topics.scored,
@@ -127,10 +142,15 @@ class DeduplicateStage:
             outcome=outcome,
             settings_hash=self.rules.hash,
             time_ms=self.clock(),
-            candidate_id=score["candidate_id"] if score else source.header(CANDIDATE_HEADER),
+            candidate_id=score["candidate_id"] if score else short_header(source, CANDIDATE_HEADER),
             reason=reason,
             group_id=group_id,
+            trace=_trace(score, source) if score else inherited_headers(source),
         )
+
+
+def _trace(score: Mapping[str, Any], source: SourceRecord) -> Headers:
+    return trace_headers(score["candidate_id"], score["tense"], short_header(source, TRACE_HEADER))
 
 
 def group_id(tense: str, replay_id: str | None, star_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
@@ -52,6 +53,9 @@ class LoopMonitor(Protocol):
     def aborted(self, reason: str) -> None:
         """Note that a batch was rewound."""
 
+    def step(self, name: str, seconds: float) -> None:
+        """Note how long one step of a batch took."""
+
 
 def run_loop(
     stage: Stage,
@@ -75,8 +79,12 @@ def run_loop(
         if batch is None:
             continue
         try:
+            start = time.perf_counter()
             outputs = stage.process(batch.records)
+            processed = time.perf_counter()
             sink.commit(outputs, batch)
+            monitor.step("process", processed - start)
+            monitor.step("transaction", time.perf_counter() - processed)
         except (TransactionAborted, RetryLater) as error:
             log.warning("batch rewound", stage=stage.name, records=len(batch.records), reason=str(error))
             monitor.aborted(str(error))

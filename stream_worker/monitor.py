@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError
@@ -101,10 +103,16 @@ class Monitor:
         self._broker(reachable=any(broker.get("state") == "UP" for broker in brokers))
         for topic in statistics.get("topics", {}).values():
             for partition in topic.get("partitions", {}).values():
-                if partition.get("desired") and partition.get("consumer_lag", -1) >= 0:
-                    self.metrics.lag.labels(topic["topic"], partition["partition"]).set(
-                        partition["consumer_lag"]
-                    )
+                self._lag(topic["topic"], partition)
+
+    def _lag(self, topic: str, partition: Mapping[str, Any]) -> None:
+        labels = (topic, str(partition["partition"]))
+        if not partition.get("desired"):
+            # another worker has it now: a lag that stays here would be counted twice
+            with suppress(KeyError):
+                self.metrics.lag.remove(*labels)
+        elif partition.get("consumer_lag", -1) >= 0:
+            self.metrics.lag.labels(*labels).set(partition["consumer_lag"])
 
     def _broker(self, *, reachable: bool) -> None:
         if reachable != self.health.broker_reachable:

@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 import schemas
-from stream_worker.kafka.records import OutputRecord, SourceRecord
+from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
 from stream_worker.outputs import OutputWriter
 
 OUTCOME_SCHEMA = schemas.load("outcome", 1)
 OUTCOME_HEADER = "outcome"
 REDRIVEN_HEADER = "redriven-from"
+MAX_TOPIC = 249  # the broker's own limit
 
 
 class OutcomeKind(StrEnum):
@@ -42,6 +43,7 @@ def outcome_record(
     candidate_id: str | None = None,
     reason: str | None = None,
     group_id: str | None = None,
+    trace: Headers = (),
 ) -> OutputRecord:
     """The outcome of ``source``, keyed by its position so that compaction could never merge two."""
     return writer.write(
@@ -61,7 +63,7 @@ def outcome_record(
             "time": time_ms,
         },
         key=f"{stage}/{source.topic}/{source.partition}/{source.offset}",
-        headers=((OUTCOME_HEADER, outcome.value.encode()), ("reason", (reason or "").encode())),
+        headers=(*trace, (OUTCOME_HEADER, outcome.value.encode())),
     )
 
 
@@ -76,6 +78,6 @@ def _redriven(source: SourceRecord) -> dict[str, Any] | None:
         return None
     try:
         topic, partition, offset = json.loads(text)
-        return {"topic": str(topic), "partition": int(partition), "offset": int(offset)}
+        return {"topic": str(topic)[:MAX_TOPIC], "partition": int(partition), "offset": int(offset)}
     except (ValueError, TypeError):
         return None

@@ -8,12 +8,13 @@ from typing import Any
 
 from schemas import Schema
 from stream_worker.codec import encode
-from stream_worker.kafka.records import Headers, OutputRecord
+from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
 
 SCHEMA_HEADER = "lensnet-schema"
 CANDIDATE_HEADER = "candidate-id"
 TENSE_HEADER = "tense"
 TRACE_HEADER = "trace-id"
+MAX_HEADER_TEXT = 256
 
 Frame = Callable[[Schema, bytes], bytes]
 """Puts the framing around a body: single-object, or Confluent where a registry is configured."""
@@ -50,3 +51,16 @@ def trace_headers(candidate_id: str, tense: str, trace_id: str | None) -> Header
         (TENSE_HEADER, tense.encode()),
         (TRACE_HEADER, (trace_id or candidate_id).encode()),
     )
+
+
+def inherited_headers(source: SourceRecord) -> Headers:
+    """The trace of a record that could not be read, as far as its own headers tell it."""
+    names = (CANDIDATE_HEADER, TENSE_HEADER, TRACE_HEADER)
+    known = ((name, short_header(source, name)) for name in names)
+    return tuple((name, value.encode()) for name, value in known if value is not None)
+
+
+def short_header(source: SourceRecord, name: str) -> str | None:
+    """A header's text, cut: whoever produced it may have put anything there, and it is passed on."""
+    text = source.header(name)
+    return None if text is None else text[:MAX_HEADER_TEXT]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import schemas
 from stream_worker.kafka.records import OutputRecord, SourceRecord
-from stream_worker.outputs import CANDIDATE_HEADER, OutputWriter
+from stream_worker.outputs import CANDIDATE_HEADER, OutputWriter, inherited_headers, short_header
 
 QUARANTINE_SCHEMA = schemas.load("quarantine", 1)
 MAX_HEADER_BYTES = 16 * 2**10
@@ -33,7 +33,9 @@ class Quarantine:
     version: str
     raw_limit: int
 
-    def record(self, source: SourceRecord, reason: str, message: str, time_ms: int) -> OutputRecord:
+    def record(
+        self, source: SourceRecord, reason: str, message: str, time_ms: int, candidate_id: str | None = None
+    ) -> OutputRecord:
         """Quarantine record of ``source``, keyed by its position."""
         raw = source.value
         return self.writer.write(
@@ -53,13 +55,13 @@ class Quarantine:
                 "raw_complete": len(raw) <= self.raw_limit,
                 "raw_length": len(raw),
                 "raw_sha256": hashlib.sha256(raw).hexdigest(),
-                "candidate_id": source.header(CANDIDATE_HEADER),
+                "candidate_id": candidate_id or short_header(source, CANDIDATE_HEADER),
                 "worker": self.worker,
                 "worker_version": self.version,
                 "quarantined_at": time_ms,
             },
             key=f"{source.topic}/{source.partition}/{source.offset}",
-            headers=(("reason", reason.encode()),),
+            headers=(*inherited_headers(source), ("reason", reason.encode())),
         )
 
 

@@ -18,6 +18,7 @@ from stream_worker.sky import sexagesimal
 UNIX_EPOCH_HJD = 2_440_587.5 - 2_450_000
 DAY_MS = 86_400_000
 ZERO_POINT = 28.0
+MAX_MAGNITUDE = 100.0  # beyond it a "magnitude" is somebody's mark for an unknown one
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,8 @@ def current_magnitude(candidate: Candidate) -> float | None:
         return None
     newest = int(np.argmax(np.where(good, curve.hjd, -np.inf)))
     brighter = float(curve.flux[newest]) - float(np.median(curve.flux[before].astype(np.float64)))
+    if not abs(candidate.baseline_mag) < MAX_MAGNITUDE:
+        return None
     total = 10 ** (0.4 * (ZERO_POINT - candidate.baseline_mag)) + brighter
     return ZERO_POINT - 2.5 * math.log10(total) if total > 0 and math.isfinite(total) else None
 

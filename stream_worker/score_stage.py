@@ -14,11 +14,20 @@ import structlog
 import schemas
 from stream_worker.batching import Branches, length_sorted_batches
 from stream_worker.candidate import Candidate
-from stream_worker.codec import BadPacket, RegistryUnavailable
-from stream_worker.kafka.records import OutputRecord, SourceRecord
+from stream_worker.codec import CANDIDATE, BadPacket, RegistryUnavailable
+from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outcome import OutcomeKind, outcome_record
-from stream_worker.outputs import CANDIDATE_HEADER, TRACE_HEADER, OutputWriter, trace_headers
+from stream_worker.outputs import (
+    CANDIDATE_HEADER,
+    MAX_HEADER_TEXT,
+    SCHEMA_HEADER,
+    TRACE_HEADER,
+    OutputWriter,
+    inherited_headers,
+    short_header,
+    trace_headers,
+)
 from stream_worker.preprocessing import Prepared, TooFewObservations
 from stream_worker.quarantine import Quarantine
 from stream_worker.score_record import ModelIdentity, score_record
@@ -96,7 +105,9 @@ class ScoreStage:
         scored: list[tuple[_Ready, Score]] = []
         for item, verdict in zip(ready, verdicts, strict=True):
             if isinstance(verdict, Exception):
-                outputs += self._reject(item.source, "inference_failed", repr(verdict), item.candidate)
+                outputs += self._reject(
+                    item.source, "inference_failed", repr(verdict), item.candidate.candidate_id
+                )
             else:
                 scored.append((item, verdict))
         outputs += self._write(scored, received_at)
@@ -110,7 +121,7 @@ class ScoreStage:
                 try:
                     candidate = self.steps.decode(record.value)
                 except BadPacket as bad:
-                    outputs += self._reject(record, bad.reason, bad.message)
+                    outputs += self._reject(record, bad.reason, bad.message, bad.candidate_id)
                 except RegistryUnavailable as error:
                     raise RetryLater(str(error)) from error
                 except Exception as error:
@@ -132,7 +143,9 @@ class ScoreStage:
                     )
                 except Exception as error:
                     log.exception("preprocessing failed", candidate_id=candidate.candidate_id)
-                    outputs += self._reject(record, "preprocessing_failed", repr(error), candidate)
+                    outputs += self._reject(
+                        record, "preprocessing_failed", repr(error), candidate.candidate_id
+                    )
                 else:
                     yield _Ready(record, candidate, prepared, branches)
 
@@ -154,35 +167,47 @@ class ScoreStage:
         dec = np.array([item.candidate.dec for item, _ in scored])
         cells_of = self.sky.cells(ra, dec) if scored else []
         for (item, verdict), cells in zip(scored, cells_of, strict=True):
-            candidate, source = item.candidate, item.source
-            self.on_scored(candidate, verdict)
-            headers = trace_headers(
-                candidate.candidate_id, candidate.tense.value, source.header(TRACE_HEADER)
-            )
-            score = score_record(
-                candidate,
-                item.prepared,
-                p_review=verdict.p_review,
-                class_probabilities=verdict.class_probabilities,
-                source=source,
-                model=self.model,
-                rules=self.rules,
-                received_at=received_at,
-                scored_at=scored_at,
-            )
-            for cell in cells:
-                copy = {**score, "cell": cell, "home_cell": cells[0], "halo": cell != cells[0]}
-                yield self.writer.write(
-                    self.topics.scores, SCORE_SCHEMA, copy, key=str(cell), headers=headers
+            try:
+                yield from self._write_one(item, verdict, cells, received_at, scored_at)
+            except Exception as error:
+                log.exception("score could not be written", candidate_id=item.candidate.candidate_id)
+                yield from self._reject(
+                    item.source, "record_failed", repr(error), item.candidate.candidate_id
                 )
-            if score["light_curve_id"] is not None:
-                yield OutputRecord(
-                    self.topics.lightcurves, candidate.candidate_id.encode(), source.value, headers
-                )
-            yield self._outcome(source, OutcomeKind.SCORED, candidate)
+
+    def _write_one(
+        self, item: _Ready, verdict: Score, cells: tuple[int, ...], received_at: int, scored_at: int
+    ) -> list[OutputRecord]:
+        candidate, source = item.candidate, item.source
+        score = score_record(
+            candidate,
+            item.prepared,
+            p_review=verdict.p_review,
+            class_probabilities=verdict.class_probabilities,
+            source=source,
+            model=self.model,
+            rules=self.rules,
+            received_at=received_at,
+            scored_at=scored_at,
+        )
+        trace = _trace(candidate, source)
+        outputs = []
+        for cell in cells:
+            copy = {**score, "cell": cell, "home_cell": cells[0], "halo": cell != cells[0]}
+            outputs.append(
+                self.writer.write(self.topics.scores, SCORE_SCHEMA, copy, key=str(cell), headers=trace)
+            )
+        if score["light_curve_id"] is not None:
+            schema = source.header(SCHEMA_HEADER) or f"{CANDIDATE.name}/{CANDIDATE.version}"
+            headers = (*trace, (SCHEMA_HEADER, schema[:MAX_HEADER_TEXT].encode()))
+            key = candidate.candidate_id.encode()
+            outputs.append(OutputRecord(self.topics.lightcurves, key, source.value, headers))
+        outputs.append(self._outcome(source, OutcomeKind.SCORED, candidate))
+        self.on_scored(candidate, verdict)
+        return outputs
 
     def _reject(
-        self, source: SourceRecord, reason: str, message: str, candidate: Candidate | None = None
+        self, source: SourceRecord, reason: str, message: str, candidate_id: str | None = None
     ) -> list[OutputRecord]:
         log.warning(
             "packet quarantined",
@@ -193,8 +218,8 @@ class ScoreStage:
             message=message[:300],
         )
         return [
-            self.quarantine.record(source, reason, message, self.clock()),
-            self._outcome(source, OutcomeKind.QUARANTINED, candidate, reason),
+            self.quarantine.record(source, reason, message, self.clock(), candidate_id),
+            self._outcome(source, OutcomeKind.QUARANTINED, None, reason, candidate_id),
         ]
 
     def _outcome(
@@ -203,8 +228,11 @@ class ScoreStage:
         outcome: OutcomeKind,
         candidate: Candidate | None,
         reason: str | None = None,
+        candidate_id: str | None = None,
     ) -> OutputRecord:
-        known = candidate.candidate_id if candidate else source.header(CANDIDATE_HEADER)
+        known = (
+            candidate.candidate_id if candidate else candidate_id or short_header(source, CANDIDATE_HEADER)
+        )
         return outcome_record(
             self.writer,
             self.topics.outcomes,
@@ -215,6 +243,7 @@ class ScoreStage:
             time_ms=self.clock(),
             candidate_id=known,
             reason=reason,
+            trace=_trace(candidate, source) if candidate else inherited_headers(source),
         )
 
     @contextmanager
@@ -222,3 +251,7 @@ class ScoreStage:
         start = time.perf_counter()
         yield
         self.observe(step, time.perf_counter() - start)
+
+
+def _trace(candidate: Candidate, source: SourceRecord) -> Headers:
+    return trace_headers(candidate.candidate_id, candidate.tense.value, short_header(source, TRACE_HEADER))

@@ -73,10 +73,9 @@ def run_worker(
     worker = worker_name(plan.name)
     configure_logging(settings.log, stage=plan.name, worker=worker)
     log.info("starting", version=version("lensnet"), settings=settings.describe())
-    # an abort after a failed commit may take the transaction's time-out twice
-    health = Health(
-        heartbeat_limit_s=max(settings.loop.stuck_after_s, 3 * settings.kafka.transaction_timeout_ms / 1000)
-    )
+    # between two heartbeats lies at most one gathering, one batch and one transaction with its retries
+    slowest_round_s = (settings.kafka.transaction_timeout_ms + settings.loop.max_wait_ms) / 1000
+    health = Health(heartbeat_limit_s=max(settings.loop.stuck_after_s, 3 * slowest_round_s))
     metrics = Metrics(CollectorRegistry(), plan.name)
     monitor = Monitor(plan.name, health, metrics, settings.topics)
     with ExitStack() as stack, _stop_signals(settings.loop.drain_timeout_s, health) as stop:
@@ -111,8 +110,13 @@ def _run(
     # unique per process start: a restarted worker must never be taken for the one it replaces
     transactional_id = f"{worker}-{uuid.uuid4().hex[:12]}"
     producer = producer_factory(kafka, transactional_id, worker, monitor.client_error)
-    sink = KafkaTransactions(producer, timeout_s=kafka.transaction_timeout_ms / 1000)
-    if not sink.open(stop.is_set, monitor.broker_unreachable):
+    sink = KafkaTransactions(
+        producer,
+        timeout_s=kafka.transaction_timeout_ms / 1000,
+        should_stop=stop.is_set,
+        on_retry=monitor.broker_unreachable,
+    )
+    if not sink.open():
         return OK
     consumer = clients.group_consumer(
         kafka, plan.group_id, worker, on_error=monitor.client_error, on_statistics=monitor.statistics

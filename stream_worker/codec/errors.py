@@ -17,6 +17,7 @@ class Reason(StrEnum):
     DECLARED_TOO_LONG = "declared_too_long"  # a declared length that no packet can hold
     MALFORMED_AVRO = "malformed_avro"  # any other violation of the Avro binary encoding
     EMPTY_FIELD = "empty_field"
+    NAME_TOO_LONG = "name_too_long"
     NOT_FINITE = "not_finite"
     POSITION_OUT_OF_RANGE = "position_out_of_range"
     PRODUCED_AT_OUT_OF_RANGE = "produced_at_out_of_range"

@@ -21,6 +21,10 @@ _HJD_OFFSET: Final = 2_450_000.0
 _DAY_MS: Final = 86_400_000.0
 _YEAR_10000_MS: Final = 253_402_300_800_000
 _NON_EMPTY: Final = ("survey", "star_id", "field")
+_NAMES: Final = (*_NON_EMPTY, "run_id", "replay_id", "chip")
+MAX_NAME: Final = 200
+"""Names go into keys, headers and every record about the candidate: longer ones could outgrow a topic."""
+
 _FINITE_OR_NULL: Final = ("x", "y", "baseline_mag")
 _FINITE_DETECTION: Final = ("t_break", "t_cut", "slope", "delta_chi2")
 
@@ -40,7 +44,7 @@ def check_record(record: Mapping[str, Any]) -> None:
         _check_times(record)
         _check_light_curves(record["light_curves"])
     except BadPacket as error:
-        raise BadPacket(error.reason, error.message, record["candidate_id"]) from None
+        raise BadPacket(error.reason, error.message, record["candidate_id"][:MAX_NAME]) from None
 
 
 def hjd_to_unix_ms(hjd: float) -> float:
@@ -52,6 +56,9 @@ def _check_identity(record: Mapping[str, Any]) -> None:
     for name in _NON_EMPTY:
         if not record[name]:
             raise BadPacket(Reason.EMPTY_FIELD, f"{name} is empty: expected a name")
+    for name in _NAMES:
+        _check_length(name, record[name])
+    _check_length("alertfinder.dataset", record["alertfinder"]["dataset"])
     t_cut = record["alertfinder"]["t_cut"]
     expected = candidate_id(record["survey"], record["star_id"], t_cut)
     if record["candidate_id"] != expected:
@@ -120,6 +127,7 @@ def _check_light_curves(light_curves: list[Mapping[str, Any]]) -> None:
             raise _unknown_site(f"light_curves[{index}].site", site)
         if not dataset:
             raise BadPacket(Reason.EMPTY_FIELD, f"light_curves[{index}].dataset is empty: expected a name")
+        _check_length(f"light_curves[{index}].dataset", dataset)
         if (site, dataset) in seen:
             raise BadPacket(
                 Reason.DUPLICATE_DATASET,
@@ -140,6 +148,14 @@ def _check_lengths(light_curve: Mapping[str, Any], path: str) -> None:
         raise BadPacket(
             Reason.UNEQUAL_LENGTHS if len(column) else Reason.EMPTY_ARRAY,
             f"{path}.{name} has {len(column)} values: expected {n}, as hjd{hint}",
+        )
+
+
+def _check_length(path: str, name: str | None) -> None:
+    if name is not None and len(name) > MAX_NAME:
+        raise BadPacket(
+            Reason.NAME_TOO_LONG,
+            f"{path} has {len(name)} characters, {name[:20]!r}…: expected at most {MAX_NAME}",
         )
 
 

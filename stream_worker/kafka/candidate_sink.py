@@ -7,8 +7,9 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, Message, Producer
 
 from stream_worker.candidate import Candidate
+from stream_worker.codec import CANDIDATE
 from stream_worker.kafka.transaction import HeaderList
-from stream_worker.outputs import trace_headers
+from stream_worker.outputs import SCHEMA_HEADER, trace_headers
 
 
 class DeliveryError(Exception):
@@ -34,8 +35,9 @@ class KafkaCandidateSink:
 
     def send(self, candidate: Candidate, packet: bytes) -> None:
         """Queue one packet; blocks while the local queue is full."""
-        headers = trace_headers(candidate.candidate_id, candidate.tense.value, None)
-        self.send_raw(candidate.star_id.encode(), packet, list(headers))
+        headers: HeaderList = [*trace_headers(candidate.candidate_id, candidate.tense.value, None)]
+        headers.append((SCHEMA_HEADER, f"{CANDIDATE.name}/{CANDIDATE.version}".encode()))
+        self.send_raw(candidate.star_id.encode(), packet, headers)
 
     def send_raw(self, key: bytes, packet: bytes, headers: HeaderList) -> None:
         """Queue any bytes; blocks while the local queue is full."""

@@ -157,11 +157,22 @@ def _source_record(message: Message) -> SourceRecord:
         offset=offset,
         key=message.key(),
         value=message.value() or b"",
-        headers=_headers(message.headers()),
+        headers=_headers(message),
         timestamp=timestamp if kind else None,
     )
 
 
-def _headers(headers: HeadersType | None) -> tuple[tuple[str, bytes | None], ...]:
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers of a message; none where a name is not UTF-8, which the client cannot return."""
+    try:
+        headers: HeadersType | None = message.headers()
+    except (SystemError, UnicodeDecodeError) as error:
+        log.warning(
+            "headers unreadable, going on without",
+            partition=message.partition(),
+            offset=message.offset(),
+            error=repr(error),
+        )
+        return ()
     pairs = headers.items() if isinstance(headers, dict) else headers or ()
     return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)

@@ -16,6 +16,8 @@ HeaderList = list[tuple[str, str | bytes | None]]
 
 log = structlog.get_logger(__name__)
 
+_ATTEMPT_S = 5.0
+
 
 class TransactionalProducer(Protocol):
     """The part of ``confluent_kafka.Producer`` that a transaction needs."""
@@ -62,6 +64,10 @@ class KafkaTransactions:
     timeout_s
         How long one call may be retried before the transaction is given up; the broker's own
         ``transaction.timeout.ms`` should not be shorter.
+    should_stop
+        Ends the wait for a broker that is out of reach.
+    on_retry
+        Hears of each vain attempt to reach the broker.
     """
 
     def __init__(
@@ -69,13 +75,17 @@ class KafkaTransactions:
         producer: TransactionalProducer,
         *,
         timeout_s: float,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_retry: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._producer = producer
         self._timeout_s = timeout_s
+        self._should_stop = should_stop
+        self._on_retry = on_retry
         self._monotonic = monotonic
 
-    def open(self, should_stop: Callable[[], bool], on_retry: Callable[[], None]) -> bool:
+    def open(self) -> bool:
         """Register the transactional id, retrying while the broker is out of reach.
 
         Blocks until it is done (True) or ``should_stop`` says so (False).
@@ -85,14 +95,14 @@ class KafkaTransactions:
         ProducerFatal
             The broker refuses the transactional id.
         """
-        while not should_stop():
+        while not self._should_stop():
             try:
-                self._producer.init_transactions(5.0)
+                self._producer.init_transactions(_ATTEMPT_S)
             except KafkaException as error:
                 if not error.args[0].retriable():
                     raise ProducerFatal(f"init_transactions: {error.args[0].str()}") from error
                 log.warning("broker not ready for transactions, retrying", error=error.args[0].str())
-                on_retry()
+                self._on_retry()
             else:
                 return True
         return False
@@ -158,10 +168,16 @@ class KafkaTransactions:
         reason = cause.args[0]
         if _is_fatal(reason):
             raise ProducerFatal(str(reason)) from cause
-        try:
-            self._retry(self._monotonic() + self._timeout_s, self._producer.abort_transaction)
-        except KafkaException as error:
-            raise ProducerFatal(f"abort after {reason} failed: {error.args[0]}") from error
+        while not self._should_stop():
+            try:
+                self._producer.abort_transaction(_ATTEMPT_S)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise ProducerFatal(f"abort after {reason} failed: {error.args[0]}") from error
+                log.warning("broker not ready for the abort, retrying", error=error.args[0].str())
+                self._on_retry()
+            else:
+                break
         raise TransactionAborted(str(reason)) from cause
 
 

@@ -41,7 +41,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "lensnet_step_seconds",
-            "Time of one step for one batch: decode, preprocess, inference, transaction.",
+            "Time of one step for one batch: process, of it decode, preprocess and inference; transaction.",
             ["stage", "step"],
             buckets=_SECONDS,
             registry=registry,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Event, Thread
 
 import structlog
@@ -27,7 +28,8 @@ class Watchdog:
         self._interval_s = interval_s
         self._end = end
         self._closed = Event()
-        self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
+        # in the caller's context: its log lines name stage and worker
+        self._thread = Thread(target=copy_context().run, args=(self._watch,), name="watchdog", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ class Upper:
 
 class Ear:
     def __init__(self):
-        self.beats, self.batches, self.aborts = 0, 0, []
+        self.beats, self.batches, self.aborts, self.steps = 0, 0, [], []
 
     def beat(self):
         self.beats += 1
@@ -70,6 +70,10 @@ class Ear:
 
     def aborted(self, reason):
         self.aborts.append(reason)
+
+    def step(self, name, seconds):
+        assert seconds >= 0
+        self.steps.append(name)
 
 
 def run(stage, log, stop, waits):
@@ -88,6 +92,7 @@ def test_everything_is_written_once_in_order():
     assert b"".join(log.written) == b"ABCDEFGH"
     assert (ear.batches, ear.aborts, waits) == (3, [], [])
     assert ear.beats == 4
+    assert ear.steps == ["process", "transaction"] * 3
 
 
 def test_aborted_transactions_are_rewound_and_backed_off_from():

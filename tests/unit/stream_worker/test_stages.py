@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.candidates import make_candidate
+from support.candidates import T_CUT, make_candidate
 
 import schemas
+from stream_worker.candidate import candidate_id
 from stream_worker.codec import (
     CANDIDATE,
     RegistryUnavailable,
@@ -233,6 +234,68 @@ def test_current_magnitude_counts_from_the_baseline():
         bright, light_curves=(replace(curve, flux=-1e9 * (curve.hjd > t_break).astype(np.float32)),)
     )
     assert current_magnitude(drowned) is None
+
+
+@pytest.mark.parametrize("mark", [-999.0, 999.0, 99.99])
+def test_a_mark_for_an_unknown_magnitude_stops_nothing(mark):
+    odd, good = candidates(2)
+    outputs = score_stage(Steps()).process(records([packet(replace(odd, baseline_mag=mark)), packet(good)]))
+    outcomes = read(outputs, TOPICS.outcomes, "outcome")
+    assert [o["outcome"] for o in outcomes] == ["SCORED", "SCORED"]
+
+
+def test_a_record_that_cannot_be_written_is_quarantined_alone():
+    class Unwritable(OutputWriter):
+        def write(self, topic, schema, record, *, key, headers=()):
+            if topic == TOPICS.scores and record["star_id"].endswith("000001"):
+                raise OverflowError("x")
+            return super().write(topic, schema, record, key=key, headers=headers)
+
+    stage = score_stage(Steps(), writer=Unwritable(single_object))
+    outputs = stage.process(records(map(packet, candidates(3))))
+    counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
+    assert counts == {"SCORED": 2, "QUARANTINED": 1}
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["record_failed"]
+
+
+def test_what_a_producer_puts_into_headers_and_names_cannot_outgrow_a_topic():
+    (candidate,) = candidates(1)
+    huge = b"x" * 3_000_000
+    headers = (("trace-id", huge), ("candidate-id", huge), ("tense", huge), ("lensnet-schema", huge))
+    good = SourceRecord(TOPICS.candidates, 0, 0, None, packet(candidate), headers)
+    junk = SourceRecord(TOPICS.candidates, 0, 1, None, b"junk", headers)
+    star = "B" * 1_900_000
+    long_name = replace(candidate, star_id=star, candidate_id=candidate_id("KMTNet", star, T_CUT))
+    outputs = score_stage(Steps()).process([good, junk, *records([packet(long_name)])])
+    counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
+    assert counts == {"SCORED": 1, "QUARANTINED": 2}
+    assert {q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")} == {
+        "not_framed",
+        "name_too_long",
+    }
+    for output in outputs:
+        size = len(output.value) + len(output.key) + sum(len(k) + len(v or b"") for k, v in output.headers)
+        assert size < 2**20 or output.topic == TOPICS.quarantine
+        assert size < 3 * 2**20
+
+
+def test_outcomes_and_quarantine_carry_the_trace():
+    (candidate,) = candidates(1)
+    headers = (("trace-id", b"t-9"), ("candidate-id", b"c-9"), ("tense", b"TEST"))
+    values = [packet(candidate), b"junk"]
+    sources = [SourceRecord(TOPICS.candidates, 0, i, None, v, headers) for i, v in enumerate(values)]
+    for output in score_stage(Steps(lambda _: 0.9)).process(sources):
+        found = dict(output.headers)
+        assert found["trace-id"] == b"t-9"
+        assert found["candidate-id"] in {b"c-9", candidate.candidate_id.encode()}
+        assert found["tense"] == b"TEST"
+        assert "lensnet-schema" in found
+
+
+def test_an_unforeseen_error_of_one_score_is_quarantined():
+    stage = replace(deduplicate_stage(), decode=lambda _: {"halo": False})
+    outputs = stage.process([SourceRecord(TOPICS.scores, 0, 0, None, b"x")])
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["record_failed"]
 
 
 def deduplicate_stage():

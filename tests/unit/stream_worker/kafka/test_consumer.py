@@ -157,3 +157,14 @@ def test_a_tombstone_is_an_empty_value_and_headers_survive():
     assert record.headers == (("a", b"1"), ("b", None))
     assert record.header("a") == "1"
     assert record.header("b") is None
+
+
+def test_headers_the_client_cannot_return_do_not_stop_the_record():
+    class OddHeaders(FakeMessage):
+        def headers(self):
+            raise SystemError("returned a result with an exception set")
+
+    made, _, _ = source([OddHeaders(0, 0), FakeMessage(0, 1)])
+    records = made.poll_batch().records
+    assert [r.offset for r in records] == [0, 1]
+    assert records[0].headers == ()

@@ -63,8 +63,8 @@ def clock(step=1.0):
     return monotonic
 
 
-def transactions(producer, step=0.01):
-    return KafkaTransactions(producer, timeout_s=10, monotonic=clock(step))
+def transactions(producer, step=0.01, **options):
+    return KafkaTransactions(producer, timeout_s=10, monotonic=clock(step), **options)
 
 
 def test_outputs_then_offsets_with_the_captured_metadata_then_commit():
@@ -122,16 +122,33 @@ def test_an_abort_that_fails_is_fatal():
         transactions(producer).commit(OUTPUTS, BATCH)
 
 
+def test_an_abort_waits_for_the_broker():
+    retries = []
+    producer = Producer(commit=[ABORTABLE], abort=[RETRIABLE] * 40)
+    with pytest.raises(TransactionAborted, match="rebalanced"):
+        transactions(producer, step=10.0, on_retry=lambda: retries.append(1)).commit(OUTPUTS, BATCH)
+    assert len(retries) == 40
+
+
+def test_a_stop_ends_the_wait_for_an_abort():
+    retries = []
+    producer = Producer(commit=[ABORTABLE], abort=[RETRIABLE] * 40)
+    made = transactions(producer, should_stop=lambda: len(retries) > 2, on_retry=lambda: retries.append(1))
+    with pytest.raises(TransactionAborted):
+        made.commit(OUTPUTS, BATCH)
+    assert producer.names().count("abort") == 3
+
+
 def test_opening_waits_for_the_broker_and_can_be_stopped():
     retries = []
     producer = Producer(init=[RETRIABLE, RETRIABLE])
-    assert transactions(producer).open(lambda: False, lambda: retries.append(1))
+    assert transactions(producer, on_retry=lambda: retries.append(1)).open()
     assert len(retries) == 2
-    assert not transactions(Producer(init=[RETRIABLE] * 9)).open(
-        lambda: len(retries) > 3, lambda: retries.append(1)
-    )
+    unreachable = Producer(init=[RETRIABLE] * 9)
+    made = transactions(unreachable, should_stop=lambda: len(retries) > 3, on_retry=lambda: retries.append(1))
+    assert not made.open()
 
 
 def test_a_refused_transactional_id_is_fatal():
     with pytest.raises(ProducerFatal):
-        transactions(Producer(init=[FENCED])).open(lambda: False, lambda: None)
+        transactions(Producer(init=[FENCED])).open()
