@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer
 
+from stream_worker.codec.errors import BadPacket
 from stream_worker.kafka import clients
+from stream_worker.kafka.reading import (
+    TIMEOUT_S,
+    OnSkipped,
+    committed_offsets,
+    decoded,
+    read_all,
+    watermarks,
+    written_ends,
+)
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.plans import record_decoder
-from stream_worker.settings import KafkaSettings, Settings
+from stream_worker.settings import Settings
+
+__all__ = ["Position", "StageBalance", "balance_stages", "committed_offsets", "read_all", "settle"]
 
 Position = tuple[int, int]
 """Partition and offset of a source record."""
 
-
-_TIMEOUT_S = 30.0
-_COORDINATOR_MOVING = frozenset(
-    {
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError._WAIT_COORD,  # noqa: SLF001 - librdkafka's local codes start so
-    }
-)
+Entry = tuple[Position, str, str | None]
+"""Position, outcome and reason of one outcome record."""
 
 
 @dataclass(slots=True)
@@ -35,8 +40,10 @@ class StageBalance:
     """The books of one stage.
 
     ``missing``: below the committed offset, without an outcome. ``double``: with more than one.
-    ``unknown``: outcomes for records that the source doesn't hold (any more). ``waiting``: source
-    records that the group has not yet committed.
+    ``unknown``: outcomes for records that the source never held. ``expired``: outcomes for records that
+    the source no longer keeps. ``waiting``: source records that the group has not yet committed.
+    ``complete_since``: the outcomes topic no longer keeps what is older (ms since 1970-01-01 UTC), so
+    older source records are not called missing; None if it keeps everything.
     """
 
     stage: str
@@ -47,12 +54,26 @@ class StageBalance:
     missing: list[Position] = field(default_factory=list)
     double: list[Position] = field(default_factory=list)
     unknown: list[Position] = field(default_factory=list)
+    expired: int = 0
     waiting: int = 0
+    complete_since: int | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether every source record that was processed has exactly one outcome; others may wait."""
+        return not self.missing and not self.double and not self.unknown
 
     @property
     def balanced(self) -> bool:
         """Whether every source record has exactly one outcome."""
-        return not self.missing and not self.double and not self.unknown and not self.waiting
+        return self.clean and not self.waiting
+
+    @property
+    def complete_since_text(self) -> str | None:
+        """``complete_since`` as ISO 8601."""
+        if self.complete_since is None:
+            return None
+        return datetime.fromtimestamp(self.complete_since / 1000, UTC).isoformat(timespec="seconds")
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready summary."""
@@ -65,7 +86,10 @@ class StageBalance:
             "missing": [list(position) for position in sorted(self.missing)],
             "double": [list(position) for position in sorted(self.double)],
             "unknown": [list(position) for position in sorted(self.unknown)],
+            "expired": self.expired,
             "waiting": self.waiting,
+            "complete_since": self.complete_since_text,
+            "clean": self.clean,
             "balanced": self.balanced,
         }
 
@@ -73,18 +97,27 @@ class StageBalance:
 def settle(
     stage: str,
     topic: str,
-    source: set[Position],
-    outcomes: list[tuple[Position, str, str | None]],
-    committed: dict[int, int],
+    source: Mapping[Position, int | None],
+    outcomes: list[Entry],
+    committed: Mapping[int, int],
+    *,
+    first_kept: Mapping[int, int] | None = None,
+    complete_since: int | None = None,
 ) -> StageBalance:
-    """Compare source positions with ``(position, outcome, reason)`` entries.
+    """Compare source records with their outcomes.
 
     Parameters
     ----------
+    source
+        Timestamp of each source record, ms, or None.
     committed
         The group's committed offset per partition; positions at or beyond it are waiting.
+    first_kept
+        The first offset per partition that the source topic still keeps.
+    complete_since
+        Outcomes older than this, ms, may be gone: only source records as young are called missing.
     """
-    books = StageBalance(stage, topic, source_records=len(source))
+    books = StageBalance(stage, topic, source_records=len(source), complete_since=complete_since)
     seen: Counter[Position] = Counter()
     for position, outcome, reason in outcomes:
         seen[position] += 1
@@ -92,107 +125,97 @@ def settle(
         if outcome == "QUARANTINED" and reason:
             books.reasons[reason] += 1
     books.double = [position for position, n in seen.items() if n > 1]
-    books.unknown = [position for position in seen if position not in source]
-    for position in source - seen.keys():
-        if position[1] < committed.get(position[0], 0):
-            books.missing.append(position)
-        else:
+    absent = [position for position in seen if position not in source]
+    books.unknown = [(n, offset) for n, offset in absent if offset >= (first_kept or {}).get(n, 0)]
+    books.expired = len(absent) - len(books.unknown)
+    for position in source.keys() - seen.keys():
+        if position[1] >= committed.get(position[0], 0):
             books.waiting += 1
+        elif complete_since is None or (source[position] or 0) >= complete_since:
+            books.missing.append(position)
     return books
 
 
-def read_all(consumer: Consumer, topic: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[SourceRecord]:
-    """Every record of a topic from its start to its present (read_committed) end.
+def balance_stages(
+    settings: Settings, *, on_skipped: OnSkipped | None = None, timeout_s: float | None = None
+) -> list[StageBalance]:
+    """Balance of both stages from the topics' start to now. Blocks while it reads them.
+
+    Reads every source record whole only to learn its offset, and keeps none: offsets alone don't tell
+    records from transaction markers and aborted records.
+
+    Parameters
+    ----------
+    on_skipped
+        Hears of outcome records that cannot be decoded; without it the first one is raised.
+    timeout_s
+        Longest wait without progress; None waits longer than a transaction of the stages may be open.
 
     Raises
     ------
     KafkaException
-        The topic doesn't exist, or no record and no end came within ``timeout_s``.
+        A topic doesn't exist, the broker didn't answer, or a transaction on the outcomes stayed open.
+    BadPacket
+        An outcome record cannot be decoded and there is no ``on_skipped``.
     """
-    ends = _assign_whole_topic(consumer, topic, timeout_s)
-    still_open = set(ends)
-    while still_open:
-        message = consumer.poll(timeout_s)
-        if message is None:
-            raise _local_error(
-                KafkaError._TIMED_OUT,  # noqa: SLF001 - librdkafka's local codes start so
-                f"{topic}: nothing within {timeout_s:g} s, partitions {sorted(still_open)} unread",
-            )
-        error, number, offset = message.error(), message.partition(), message.offset()
-        if number is None or offset is None:
-            continue
-        if error is None and offset < ends[number]:
-            yield SourceRecord(topic, number, offset, message.key(), message.value() or b"")
-        elif error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            raise KafkaException(error)
-        if error is not None or offset + 1 >= ends[number]:
-            still_open.discard(number)
-    consumer.unassign()
-
-
-def _assign_whole_topic(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, int]:
-    """Assign every non-empty partition from its start; the end offset of each."""
-    partitions = consumer.list_topics(topic, timeout_s).topics[topic].partitions
-    if not partitions:
-        raise _local_error(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist")
-    marks = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout_s) for n in partitions}
-    held = {n: (low, high) for n, (low, high) in marks.items() if high > low}
-    consumer.assign([TopicPartition(topic, n, low) for n, (low, _) in held.items()])
-    return {n: high for n, (_, high) in held.items()}
-
-
-def _local_error(code: int, text: str) -> KafkaException:
-    return KafkaException(KafkaError(code, text))
-
-
-def committed_offsets(kafka: KafkaSettings, group_id: str, topic: str) -> dict[int, int]:
-    """Committed offset per partition of a group; partitions without one are left out. Blocks.
-
-    Asks through a consumer that never joins: the admin request for this crashes librdkafka 2.16.
-    """
-    consumer = clients.plain_consumer(kafka, group_id)
-    try:
-        partitions = consumer.list_topics(topic, _TIMEOUT_S).topics[topic].partitions
-        entries = _committed(consumer, [TopicPartition(topic, n) for n in partitions])
-    finally:
-        consumer.close()
-    return {entry.partition: entry.offset for entry in entries if entry.offset >= 0}
-
-
-def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while True:
-        try:
-            return consumer.committed(partitions, _TIMEOUT_S)
-        except KafkaException as error:
-            if error.args[0].code() not in _COORDINATOR_MOVING or time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
-def balance_stages(settings: Settings) -> list[StageBalance]:
-    """Balance of both stages from the topics' start to now. Blocks while it reads them."""
-    consumer = clients.plain_consumer(settings.kafka, "lensnet-balance")
-    decode = record_decoder(settings, "outcome")
+    kafka, topics = settings.kafka, settings.topics
+    if timeout_s is None:
+        timeout_s = TIMEOUT_S + kafka.transaction_timeout_ms / 1000
     plan = (
-        ("score", settings.topics.candidates, settings.score.group_id),
-        ("deduplicate", settings.topics.scores, settings.deduplicate.group_id),
+        ("score", topics.candidates, settings.score.group_id),
+        ("deduplicate", topics.scores, settings.deduplicate.group_id),
     )
+    consumer = clients.plain_consumer(kafka, "lensnet-balance")
     try:
-        # in this order: what lies below a committed offset has its outcome, and an outcome its source
-        committed = {stage: committed_offsets(settings.kafka, group, topic) for stage, topic, group in plan}
-        outcomes: dict[tuple[str, str], list[tuple[Position, str, str | None]]] = {}
-        for record in read_all(consumer, settings.topics.outcomes):
-            entry = decode(record.value)
-            outcomes.setdefault((entry["stage"], entry["topic"]), []).append(
-                ((entry["partition"], entry["offset"]), entry["outcome"], entry["reason"])
-            )
+        # in this order: what lies below a committed offset has its outcome below these ends, in a
+        # transaction that may still be ending; and an outcome has its source
+        committed = {stage: committed_offsets(kafka, group, topic) for stage, topic, group in plan}
+        ends = written_ends(kafka, "lensnet-balance-ends", topics.outcomes)
+        outcomes, complete_since = _read_outcomes(consumer, settings, ends, on_skipped or _refuse, timeout_s)
         source = {
-            stage: {(r.partition, r.offset) for r in read_all(consumer, topic)} for stage, topic, _ in plan
+            stage: {(r.partition, r.offset): r.timestamp for r in read_all(consumer, topic)}
+            for stage, topic, _ in plan
+        }
+        # after the source was read: retention may have moved on meanwhile
+        first_kept = {
+            stage: {n: low for n, (low, _) in watermarks(consumer, topic).items()} for stage, topic, _ in plan
         }
     finally:
         consumer.close()
     return [
-        settle(stage, topic, source[stage], outcomes.get((stage, topic), []), committed[stage])
+        settle(
+            stage,
+            topic,
+            source[stage],
+            outcomes.get((stage, topic), []),
+            committed[stage],
+            first_kept=first_kept[stage],
+            complete_since=complete_since,
+        )
         for stage, topic, _ in plan
     ]
+
+
+def _read_outcomes(
+    consumer: Consumer, settings: Settings, ends: Mapping[int, int], on_skipped: OnSkipped, timeout_s: float
+) -> tuple[dict[tuple[str, str], list[Entry]], int | None]:
+    """Outcomes by stage and source topic, and since when (ms) the topic keeps them all, None: since ever."""
+    topic, oldest = settings.topics.outcomes, dict[int, int]()
+
+    def records() -> Iterator[SourceRecord]:
+        for record in read_all(consumer, topic, ends=ends, timeout_s=timeout_s):
+            oldest.setdefault(record.partition, record.timestamp or 0)
+            yield record
+
+    outcomes: dict[tuple[str, str], list[Entry]] = {}
+    for _, entry in decoded(records(), record_decoder(settings, "outcome"), on_skipped):
+        position = (entry["partition"], entry["offset"])
+        of_source = outcomes.setdefault((entry["stage"], entry["topic"]), [])
+        of_source.append((position, entry["outcome"], entry["reason"]))
+    now_ms = int(time.time() * 1000)  # of a partition that was emptied: whatever it held is gone
+    trimmed = [oldest.get(n, now_ms) for n, (low, _) in watermarks(consumer, topic).items() if low > 0]
+    return outcomes, max(trimmed, default=None)
+
+
+def _refuse(_: SourceRecord, error: BadPacket) -> None:
+    raise error

@@ -21,7 +21,7 @@ from stream_worker.quarantine import QUARANTINE_SCHEMA, Quarantine
 from stream_worker.score_record import ModelIdentity
 from stream_worker.score_stage import SCORE_SCHEMA, ScoreStage
 from stream_worker.scoring import ProviderUnavailable, Score, Scorer, ScorerBroken, open_scorer
-from stream_worker.settings import RegistrySettings, Settings
+from stream_worker.settings import RegistrySettings, Settings, SettingsError, without_credentials
 from stream_worker.sky import SkyCells
 from stream_worker.steps import ScoringSteps
 from stream_worker.telemetry.metrics import Metrics
@@ -103,12 +103,23 @@ def record_decoder(settings: Settings, name: str) -> Callable[[bytes], dict[str,
 
 
 def open_registry(registry: RegistrySettings) -> HttpRegistry | None:
-    """Client of the configured schema registry; None without one."""
+    """Client of the configured schema registry; None without one.
+
+    Raises
+    ------
+    SettingsError
+        Its address makes no sense.
+    """
     if registry.url is None:
         return None
     password = registry.clear_password()
     auth = (registry.username, password or "") if registry.username else None
-    return HttpRegistry(registry.url, auth=auth, timeout_s=registry.timeout_s)
+    try:
+        return HttpRegistry(registry.url, auth=auth, timeout_s=registry.timeout_s)
+    except ValueError:  # its text may hold a part of the password
+        raise SettingsError(
+            [f"registry.url: {without_credentials(registry.url)!r} is not http:// or https:// and a host"]
+        ) from None
 
 
 def output_frame(settings: Settings) -> Frame:
@@ -116,7 +127,7 @@ def output_frame(settings: Settings) -> Frame:
 
     Raises
     ------
-    RegistryUnavailable, RegistrationRefusedError, ValueError
+    SettingsError
         The registry didn't answer, refused a schema, or its address makes no sense.
     """
     registry = open_registry(settings.registry)
@@ -130,7 +141,11 @@ def output_frame(settings: Settings) -> Frame:
         topics.quarantine: QUARANTINE_SCHEMA,
         topics.outcomes: OUTCOME_SCHEMA,
     }
-    return confluent(registry, by_topic)
+    try:
+        return confluent(registry, by_topic)
+    except (RegistryUnavailable, RegistrationRefusedError, ValueError) as error:
+        shown = without_credentials(settings.registry.url or "")
+        raise SettingsError([f"registry {shown}: {error}"]) from None
 
 
 def candidate_encoder(settings: Settings) -> Callable[[Candidate], bytes]:
@@ -154,8 +169,8 @@ def model_identity(scorer: Scorer) -> ModelIdentity:
 def _frame(settings: Settings, faults: list[str]) -> Frame | None:
     try:
         return output_frame(settings)
-    except (RegistryUnavailable, RegistrationRefusedError, ValueError) as error:
-        faults.append(f"registry {settings.registry.url}: {error}")
+    except SettingsError as error:
+        faults += error.faults
         return None
 
 

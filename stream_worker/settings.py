@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -25,7 +26,15 @@ from pydantic import (
 ENV_PREFIX = "LENSNET_"
 SETTINGS_FILE_VARIABLE = "LENSNET_SETTINGS_FILE"
 _NOT_SETTINGS = frozenset({SETTINGS_FILE_VARIABLE, "LENSNET_REALDATA"})
-_SENSITIVE = re.compile(r"password|secret|token|jaas|\.pem$|assertion|credential", re.IGNORECASE)
+_SENSITIVE = re.compile(
+    r"passw|passphrase|secret|token|jaas|pem|oauthbearer\.config|credential|assertion"
+    r"|(?<![a-z])key(?![a-z])(?!\.(location|file)$)",
+    re.IGNORECASE,
+)
+_MASK = "**********"
+_PROPERTY_SECTIONS = frozenset({"properties", "consumer_properties", "producer_properties", "secret_files"})
+_UNDERSCORED_PROPERTIES = frozenset({"log_level", "enabled_events"})
+_VALUE_NOT_SHOWN = frozenset({"extra_forbidden", "model_type", "dict_type"})
 _OWNED_PROPERTIES = {
     "bootstrap.servers": "set kafka.bootstrap_servers",
     "group.id": "set score.group_id or deduplicate.group_id",
@@ -52,11 +61,8 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _dotted(value: Any) -> Any:
-    """Librdkafka names have dots; the environment only allows underscores."""
-    if isinstance(value, Mapping):
-        return {str(k).lower().replace("_", "."): _as_property(v) for k, v in value.items()}
-    return value
+def _as_properties(value: Any) -> Any:
+    return {name: _as_property(v) for name, v in value.items()} if isinstance(value, Mapping) else value
 
 
 def _as_property(value: Any) -> Any:
@@ -66,8 +72,37 @@ def _as_property(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-Properties = Annotated[dict[str, SecretStr], BeforeValidator(_dotted)]
-SecretFiles = Annotated[dict[str, Path], BeforeValidator(_dotted)]
+def is_sensitive(name: str) -> bool:
+    """Whether a setting or a librdkafka property of this name may hold a secret."""
+    return _SENSITIVE.search(name) is not None
+
+
+def without_credentials(url: str) -> str:
+    """Return an address without ``user:password@``, however malformed it is."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?.*@", r"\1", url, flags=re.IGNORECASE | re.DOTALL)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parsed = urlsplit(url)
+        _ = parsed.port  # parsed, and checked, when asked for
+    except ValueError:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.hostname)
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why a text file cannot be read."""
+    try:
+        path.read_text()
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except UnicodeDecodeError:
+        return f"{path}: not text"
+    return None
+
+
+Properties = Annotated[dict[str, SecretStr], BeforeValidator(_as_properties)]
 
 
 class KafkaSettings(_Section):
@@ -77,7 +112,7 @@ class KafkaSettings(_Section):
     properties: Properties = Field(default_factory=dict, description="librdkafka properties of every client")
     consumer_properties: Properties = Field(default_factory=dict, description="the same, of consumers only")
     producer_properties: Properties = Field(default_factory=dict, description="the same, of producers only")
-    secret_files: SecretFiles = Field(
+    secret_files: dict[str, Path] = Field(
         default_factory=dict, description="librdkafka properties whose value is the content of a file"
     )
     transaction_timeout_ms: int = Field(default=10_000, ge=1_000, le=900_000)
@@ -96,9 +131,9 @@ class KafkaSettings(_Section):
     @field_validator("secret_files")
     @classmethod
     def _readable(cls, value: dict[str, Path]) -> dict[str, Path]:
-        missing = [f"{name}: {path}" for name, path in value.items() if not path.is_file()]
-        if missing:
-            raise ValueError(f"no such file: {', '.join(missing)}")
+        faults = [f"{name}: {fault}" for name, path in value.items() if (fault := _unreadable(path))]
+        if faults:
+            raise ValueError(f"cannot read {', '.join(faults)}")
         return value
 
     def client_properties(self, *overlays: Mapping[str, SecretStr]) -> dict[str, str]:
@@ -119,6 +154,20 @@ class RegistrySettings(_Section):
     password: SecretStr | None = None
     password_file: Path | None = None
     timeout_s: float = Field(default=5.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not _is_http(value):
+            raise ValueError(f"{without_credentials(value)!r} is not http:// or https:// and a host")
+        return value
+
+    @field_validator("password_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and (fault := _unreadable(value)):
+            raise ValueError(f"cannot read {fault}")
+        return value
 
     def clear_password(self) -> str | None:
         """Return the password in clear, from the file where one is named; never log the result."""
@@ -241,12 +290,14 @@ class Settings(_Section):
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
 
     def describe(self) -> dict[str, Any]:
-        """Settings for a log line: every property whose name looks like a secret is masked."""
+        """Settings for a log line: what may be a secret is masked, by its name or within an address."""
         shown = self.model_dump(mode="json")
+        if self.registry.url is not None:
+            shown["registry"]["url"] = without_credentials(self.registry.url)
         for section in ("properties", "consumer_properties", "producer_properties"):
             clear = getattr(self.kafka, section)
             shown["kafka"][section] = {
-                name: "**********" if _SENSITIVE.search(name) else value.get_secret_value()
+                name: _MASK if is_sensitive(name) else value.get_secret_value()
                 for name, value in clear.items()
             }
         return shown
@@ -262,7 +313,8 @@ def load_settings(
     environ
         Environment. ``LENSNET_KAFKA__BOOTSTRAP_SERVERS`` sets ``kafka.bootstrap_servers``;
         ``KAFKA_BOOTSTRAP_SERVERS`` does too; ``LENSNET_KAFKA__PROPERTIES__SASL_MECHANISM`` sets the
-        librdkafka property ``sasl.mechanism``; ``LENSNET_SETTINGS_FILE`` names the file.
+        librdkafka property ``sasl.mechanism`` (a file spells such names as librdkafka does);
+        ``LENSNET_SETTINGS_FILE`` names the file.
     file
         TOML file; ``None`` takes the one that the environment names, if any.
     overrides
@@ -296,7 +348,10 @@ def load_settings(
 def _shown_input(error: Any) -> str:
     value = error.get("input")
     path = ".".join(map(str, error["loc"]))
-    if _SENSITIVE.search(path) or "properties" in path or isinstance(value, dict | BaseModel):
+    # a misplaced value may be a secret: only those of known settings are shown
+    if error["type"] in _VALUE_NOT_SHOWN or is_sensitive(path) or "properties" in path:
+        return ""
+    if path == "registry.url" or isinstance(value, dict | BaseModel):
         return ""
     return f", got {value!r}"
 
@@ -322,11 +377,21 @@ def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str
         if path[0] not in Settings.model_fields:
             faults.append(f"environment variable {name}: no such setting {path[0]!r}")
             continue
-        target = values
+        if path[0] == "kafka" and len(path) > 2 and path[1] in _PROPERTY_SECTIONS:
+            path[2] = _property_name(path[2])
+        target: Any = values
         for part in path[:-1]:
-            target = target.setdefault(part, {})
-        target[path[-1]] = value
+            target = target.setdefault(part, {}) if isinstance(target, dict) else None
+        if isinstance(target, dict):
+            target[path[-1]] = value
+        else:
+            faults.append(f"environment variable {name}: another one sets a section of its name to a value")
     return values
+
+
+def _property_name(name: str) -> str:
+    """Librdkafka's names have dots; those of environment variables cannot."""
+    return name if name in _UNDERSCORED_PROPERTIES else name.replace("_", ".")
 
 
 def _merge(into: dict[str, Any], extra: Mapping[str, Any]) -> None:

@@ -18,11 +18,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from stream_worker.cli import EXIT_FAILED
-from stream_worker.settings import Settings, load_settings
+from stream_worker.cli import EXIT_FAILED, EXIT_USAGE
+from stream_worker.settings import Settings, SettingsError, load_settings
 
 _LINE_EVERY_S = 3.0
 _PIPE_WIDTH = 140
+_REPORTED = (
+    ("stream_worker.bundle", "BundleError", EXIT_USAGE),
+    ("stream_worker.scoring", "ProviderUnavailable", EXIT_USAGE),
+    ("stream_worker.scoring", "ScorerBroken", EXIT_FAILED),
+    ("stream_worker.codec", "RegistryUnavailable", EXIT_FAILED),
+    ("stream_worker.codec.registry", "RegistrationRefusedError", EXIT_FAILED),
+)
+"""Errors told in one line. A registry that fails at the start is a SettingsError: here are later ones."""
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,7 +41,10 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def wrapper(*args: Any, file: Path | None, bootstrap_servers: str | None, **options: Any) -> Any:
         overrides = {"kafka": {"bootstrap_servers": bootstrap_servers}} if bootstrap_servers else {}
-        return command(load_settings(os.environ, file=file, overrides=overrides), *args, **options)
+        with reported_errors():
+            settings = load_settings(os.environ, file=file, overrides=overrides)
+            with broker_errors(settings):
+                return command(settings, *args, **options)
 
     return wrapper
 
@@ -42,6 +53,32 @@ def fail(message: str) -> NoReturn:
     """Print an error and exit with 1."""
     click.echo(f"Error: {message}", err=True)
     sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turn errors of the settings, bundle, provider and registry into a message and exit code 1 or 2."""
+    try:
+        yield
+    except SettingsError as error:
+        click.echo(f"Error: the settings cannot be used:\n{error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except Exception as error:
+        exit_code = _exit_code(error)
+        if exit_code is None:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(exit_code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Exit code of an error that needs no traceback, None for any other one."""
+    for module, name, exit_code in _REPORTED:
+        # a module that isn't loaded has raised nothing: importing it here would need optional packages
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return exit_code
+    return None
 
 
 @contextmanager

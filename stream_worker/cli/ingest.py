@@ -12,7 +12,7 @@ import click
 
 from stream_worker.candidate import Candidate, Tense
 from stream_worker.cli import EXIT_FAILED, EXIT_OK
-from stream_worker.cli.common import broker_errors, examples, fail, progress, with_settings
+from stream_worker.cli.common import examples, fail, progress, with_settings
 from stream_worker.ingest.parameters import DEC, HJD, RA
 from stream_worker.ingest.sink import CandidateSink
 from stream_worker.settings import Settings
@@ -119,18 +119,15 @@ class _ArchiveSink:
 
 @contextmanager
 def _sink(settings: Settings, out: Path | None) -> Iterator[CandidateSink]:
-    from stream_worker.codec import RegistryUnavailable
-    from stream_worker.codec.registry import RegistrationRefusedError
     from stream_worker.kafka.candidate_sink import DeliveryError, KafkaCandidateSink
     from stream_worker.kafka.clients import idempotent_producer
 
     if out is not None:
         yield _ArchiveSink(out)
         return
-    with broker_errors(settings):
-        try:
-            yield KafkaCandidateSink(
-                idempotent_producer(settings.kafka, "lensnet-ingest"), settings.topics.candidates
-            )
-        except (DeliveryError, RegistryUnavailable, RegistrationRefusedError) as error:
-            fail(str(error))
+    try:
+        yield KafkaCandidateSink(
+            idempotent_producer(settings.kafka, "lensnet-ingest"), settings.topics.candidates
+        )
+    except DeliveryError as error:
+        fail(str(error))

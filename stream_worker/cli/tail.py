@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_worker.cli.common import broker_errors, examples, output_console, with_settings
+from stream_worker.cli.skipped import skipped_records
+from stream_worker.kafka.reading import OnSkipped, decoded, source_record, watermarks
 from stream_worker.preprocessing import SITES
 from stream_worker.settings import Settings
 
@@ -29,6 +31,8 @@ ALERT_COLUMNS = (
     "data age",
     "/".join(SITES),
 )
+_WIDTHS = (10, 19, 11, 12, 8, 14, 5, 9, 13, 13)
+_HEADING_EVERY = 40
 
 
 @click.command(
@@ -52,15 +56,21 @@ def tail(
 
     decode = record_decoder(settings, "alert")
     console = output_console()
-    with broker_errors(settings):
+    rows = 0
+    if not as_json:
+        _print_cells(console, ALERT_COLUMNS)
+    with broker_errors(settings), skipped_records() as tell:
         consumer = plain_consumer(settings.kafka, "lensnet-tail")
-        alerts = _alerts(consumer, settings.topics.scored, decode, from_beginning=from_beginning)
+        alerts = _alerts(consumer, settings.topics.scored, decode, tell, from_beginning=from_beginning)
         try:
             for alert in _bounded(alerts, limit, idle_exit):
                 if as_json:
                     click.echo(json.dumps(alert))
-                else:
-                    _print_row(console, alert)
+                    continue
+                if console.is_terminal and rows and rows % _HEADING_EVERY == 0:
+                    _print_cells(console, ALERT_COLUMNS)
+                _print_cells(console, alert_cells(alert))
+                rows += 1
         except KeyboardInterrupt:
             pass
         finally:
@@ -98,17 +108,18 @@ def alert_cells(alert: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _alerts(
-    consumer: Consumer, topic: str, decode: Callable[[bytes], dict[str, Any]], *, from_beginning: bool
+    consumer: Consumer,
+    topic: str,
+    decode: Callable[[bytes], dict[str, Any]],
+    on_skipped: OnSkipped,
+    *,
+    from_beginning: bool,
 ) -> Iterator[dict[str, Any] | None]:
-    """Alerts as they come, None when a second passed without one."""
-    partitions = consumer.list_topics(topic, 30).topics[topic].partitions
-    if not partitions:
-        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist"))
-    starts = []
-    for number in partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), 30)
-        starts.append(TopicPartition(topic, number, low if from_beginning else high))
-    consumer.assign(starts)
+    """Alerts as they come, None whenever 0.2 s passed without a record; undecodable ones are skipped."""
+    marks = watermarks(consumer, topic)
+    consumer.assign(
+        [TopicPartition(topic, n, low if from_beginning else high) for n, (low, high) in marks.items()]
+    )
     while True:
         message = consumer.poll(0.2)
         if message is None:
@@ -116,7 +127,8 @@ def _alerts(
             continue
         error = message.error()
         if error is None:
-            yield decode(message.value() or b"")
+            for _, alert in decoded([source_record(message)], decode, on_skipped):
+                yield alert
         elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - local codes start so
             raise KafkaException(error)
 
@@ -133,5 +145,6 @@ def _bounded(
             return
 
 
-def _print_row(console: Console, alert: dict[str, Any]) -> None:
-    console.print("  ".join(alert_cells(alert)), highlight=False, soft_wrap=True)
+def _print_cells(console: Console, cells: tuple[str, ...]) -> None:
+    padded = (cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+    console.print("  ".join(padded).rstrip(), highlight=False, markup=False, soft_wrap=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from stream_worker.balance import settle
 
 
@@ -7,16 +9,21 @@ def entry(partition, offset, outcome="SCORED", reason=None):
     return ((partition, offset), outcome, reason)
 
 
+def at(*positions, timestamp=None):
+    return dict.fromkeys(positions, timestamp)
+
+
 def test_one_outcome_each_balances():
     books = settle(
-        "score", "c", {(0, 0), (0, 2), (1, 0)}, [entry(0, 0), entry(0, 2), entry(1, 0)], {0: 3, 1: 1}
+        "score", "c", at((0, 0), (0, 2), (1, 0)), [entry(0, 0), entry(0, 2), entry(1, 0)], {0: 3, 1: 1}
     )
     assert books.balanced
     assert books.as_json()["outcomes"] == {"SCORED": 3}
+    assert books.as_json()["complete_since"] is None
 
 
 def test_missing_double_unknown_and_waiting_are_told_apart():
-    source = {(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)}
+    source = at((0, 0), (0, 1), (0, 2), (0, 3), (1, 0))
     outcomes = [entry(0, 0), entry(0, 0), entry(0, 2, "QUARANTINED", "oversize"), entry(7, 7)]
     books = settle("score", "c", source, outcomes, {0: 3})
     assert books.double == [(0, 0)]
@@ -24,8 +31,30 @@ def test_missing_double_unknown_and_waiting_are_told_apart():
     assert books.missing == [(0, 1)]
     assert books.waiting == 2
     assert not books.balanced
+    assert not books.clean
     assert books.reasons == {"oversize": 1}
 
 
 def test_an_empty_stream_balances():
-    assert settle("score", "c", set(), [], {}).balanced
+    assert settle("score", "c", {}, [], {}).balanced
+
+
+def test_waiting_records_are_clean_but_not_balanced():
+    books = settle("score", "c", at((0, 0), (0, 1)), [entry(0, 0)], {0: 1})
+    assert books.clean
+    assert not books.balanced
+
+
+def test_outcomes_below_what_the_source_keeps_are_expired():
+    outcomes = [entry(0, 3), entry(0, 4), entry(0, 5), entry(1, 0)]
+    books = settle("score", "c", at((0, 5)), outcomes, {0: 6}, first_kept={0: 4, 1: 0})
+    assert books.expired == 1
+    assert sorted(books.unknown) == [(0, 4), (1, 0)]
+    assert books.as_json()["expired"] == 1
+
+
+@pytest.mark.parametrize(("timestamp", "missing"), [(999, []), (1000, [(0, 0)]), (None, [])])
+def test_records_older_than_the_kept_outcomes_are_not_missing(timestamp, missing):
+    books = settle("score", "c", at((0, 0), timestamp=timestamp), [], {0: 1}, complete_since=1000)
+    assert books.missing == missing
+    assert books.as_json()["complete_since"] == "1970-01-01T00:00:01+00:00"

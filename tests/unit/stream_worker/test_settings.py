@@ -1,8 +1,19 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from stream_worker.settings import RuleSettings, SettingsError, load_settings
+import click
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import KafkaError, KafkaException
+
+from stream_worker.bundle import BundleError
+from stream_worker.cli import cli
+from stream_worker.cli.common import with_settings
+from stream_worker.codec import RegistryUnavailable
+from stream_worker.codec.registry import RegistrationRefusedError
+from stream_worker.scoring import ProviderUnavailable, ScorerBroken
+from stream_worker.settings import RuleSettings, Settings, SettingsError, load_settings, without_credentials
 
 
 def test_defaults_need_nothing():
@@ -118,3 +129,162 @@ def test_hash_changes_with_the_rules_only():
     assert RuleSettings().hash == RuleSettings().hash
     assert RuleSettings().hash != RuleSettings(stale_after_days=3).hash
     assert len(RuleSettings().hash) == 16
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sasl.password",
+        "sasl.oauthbearer.config",
+        "sasl.oauthbearer.client.secret",
+        "sasl.oauthbearer.assertion.private.key.pem",
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+        "ssl.key.pem",
+        "ssl.key.password",
+        "ssl.keystore.password",
+        "sasl.jaas.config",
+        "ssl_key",
+    ],
+)
+def test_properties_that_hold_secrets_are_masked(name):
+    settings = Settings(kafka={"properties": {name: "hunter2"}})
+    assert "hunter2" not in str(settings.describe())
+
+
+@pytest.mark.parametrize("name", ["ssl.key.location", "ssl.keystore.location", "linger.ms", "sasl.mechanism"])
+def test_properties_that_hold_no_secrets_are_shown(name):
+    assert "/a/path" in str(Settings(kafka={"properties": {name: "/a/path"}}).describe())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:hunter2@registry:8081/api", "http://registry:8081/api"),
+        ("http://user:hun/ter2@registry", "http://registry"),
+        ("user:hunter2@registry", "registry"),
+        ("https://registry:8081", "https://registry:8081"),
+    ],
+)
+def test_the_registrys_address_is_shown_without_credentials(url, shown):
+    assert without_credentials(url) == shown
+
+
+def test_the_registrys_credentials_are_not_described():
+    settings = load_settings({"LENSNET_REGISTRY__URL": "http://user:hunter2@registry:8081/api"})
+    assert settings.describe()["registry"]["url"] == "http://registry:8081/api"
+
+
+@pytest.mark.parametrize(
+    "url", ["registry:8081", "http://", "http://u:hun/ter2@registry", "http://[registry"]
+)
+def test_a_registry_address_without_sense_is_a_fault(url):
+    with pytest.raises(SettingsError, match=r"registry\.url") as error:
+        load_settings({"LENSNET_REGISTRY__URL": url})
+    assert "ter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["LENSNET_KAFKA__SSL_KEY_PEM", "LENSNET_KAFKA__SASL_X", "LENSNET_REGISTRY", "LENSNET_LOOP__X"]
+)
+def test_the_value_of_a_misplaced_setting_is_not_shown(name):
+    with pytest.raises(SettingsError) as error:
+        load_settings({name: "hunter2"})
+    assert name.removeprefix("LENSNET_").lower().replace("__", ".") in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["LENSNET_KAFKA", "LENSNET_HTTP__PORT"])
+def test_a_value_and_a_section_of_one_name_are_a_fault(name):
+    deeper = f"{name}__BOOTSTRAP_SERVERS"
+    with pytest.raises(SettingsError, match=deeper):
+        load_settings({name: "1", deeper: "broker:9092"})
+
+
+def test_names_in_a_file_are_left_as_written_and_underscored_ones_pass_from_the_environment(tmp_path):
+    file = tmp_path / "worker.toml"
+    file.write_text('[kafka.properties]\n"log_level" = 3\n"Some_Name" = "x"\n')
+    environ = {
+        "LENSNET_KAFKA__PRODUCER_PROPERTIES__LOG_LEVEL": "4",
+        "LENSNET_KAFKA__PRODUCER_PROPERTIES__LINGER_MS": "9",
+    }
+    kafka = load_settings(environ, file=file).kafka
+    assert set(kafka.properties) == {"log_level", "Some_Name"}
+    assert set(kafka.producer_properties) == {"log_level", "linger.ms"}
+
+
+@pytest.mark.parametrize("variable", ["LENSNET_REGISTRY__PASSWORD_FILE", "LENSNET_KAFKA__SECRET_FILES__X"])
+def test_a_secret_file_that_is_not_text_is_a_fault(tmp_path, variable):
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(SettingsError, match="not text"):
+        load_settings({variable: str(file)})
+
+
+UNREACHABLE = {"LENSNET_REGISTRY__URL": "http://user:hunter2@127.0.0.1:1"}
+NONSENSE_URL = {"LENSNET_REGISTRY__URL": "user:hunter2@registry"}
+UNKNOWN_PROPERTY = {"LENSNET_KAFKA__PROPERTIES__NON_SENSE": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("command", "environ", "expected"),
+    [
+        (["balance"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
+        (["balance"], NONSENSE_URL, "registry.url: Value error, 'registry'"),
+        (["tail"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
+        (["tail"], NONSENSE_URL, "registry.url: Value error, 'registry'"),
+        (["quarantine", "list"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
+        (["ingest", "archive", __file__], UNREACHABLE, "registry http://127.0.0.1:1: "),
+        (["tail"], {"LENSNET_LOOP__MAX_RECORDS": "0"}, "loop.max_records"),
+    ],
+    ids=lambda value: " ".join(value)[:20] if isinstance(value, list) else None,
+)
+def test_a_command_tells_what_is_wrong_with_the_settings_and_exits_with_2(command, environ, expected):
+    _refused(command, {**environ, "LENSNET_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, expected)
+
+
+def test_ingest_to_a_file_tells_that_the_registry_is_out_of_reach(tmp_path):
+    out = tmp_path / "out.avro"
+    command = ["ingest", "pysis", __file__, "--star-id", "X", "--ra", "1", "--dec", "2", "--out", str(out)]
+    _refused(command, UNREACHABLE, "registry http://127.0.0.1:1: ")
+    assert not out.exists()
+
+
+def _refused(command: list[str], environ: dict[str, str], expected: str) -> None:
+    done = CliRunner().invoke(cli, command, env=environ)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 2, done.output
+    assert expected in done.output
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BundleError(Path("/absent"), ["manifest.json is missing"]), 2),
+        (ProviderUnavailable("CUDA did not start"), 2),
+        (ScorerBroken("misses the golden vectors"), 1),
+        (RegistryUnavailable("GET schemas/ids/1: ConnectError"), 1),
+        (RegistrationRefusedError("refuses subject x"), 1),
+        (KafkaException(KafkaError(KafkaError._TRANSPORT, "broker down")), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_of_a_run_become_a_message(error, code):
+    @click.command()
+    @with_settings
+    def command(_settings: Settings) -> None:
+        raise error
+
+    done = CliRunner().invoke(command, [])
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == code
+    assert done.output.startswith("Error: ")
+
+
+def test_a_programming_error_keeps_its_traceback():
+    @click.command()
+    @with_settings
+    def command(_settings: Settings) -> None:
+        raise ZeroDivisionError
+
+    assert isinstance(CliRunner().invoke(command, []).exception, ZeroDivisionError)

@@ -39,9 +39,10 @@ def test_one_node_is_enough_for_every_internal_topic():
     assert properties["auto.create.topics.enable"] == "false"
 
 
-def test_a_candidate_of_16_mib_fits_every_limit():
-    for name in ("message.max.bytes", "replica.fetch.max.bytes", "socket.request.max.bytes"):
-        assert int(SETTINGS[name]) > 16 * 1024 * 1024, name
+def test_no_broker_wide_limit_hides_a_topic_that_lacks_its_own():
+    assert not [name for name in SETTINGS if name.startswith(("message.max", "replica.fetch"))]
+    assert "MESSAGE_MAX" not in COMPOSE.read_text()
+    assert int(SETTINGS["socket.request.max.bytes"]) > 16 * 1024 * 1024
 
 
 def test_compose_has_the_same_settings_and_the_same_kafka():
