@@ -5,23 +5,33 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from stream_worker.batching import Branches, length_sorted_batches
 from stream_worker.candidate import Candidate
-from stream_worker.demo.processes import start_worker, stopping
-from stream_worker.demo.run import demo_settings, demo_topics, read_topic, worker_environment
-from stream_worker.dev_kafka import dev_kafka
+from stream_worker.dev_kafka import kafka_node
 from stream_worker.kafka.candidate_sink import KafkaCandidateSink
-from stream_worker.kafka.clients import idempotent_producer
+from stream_worker.kafka.clients import idempotent_producer, plain_consumer
+from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
+from stream_worker.local_stream.stream import PARTITIONS, own_names, own_topics, worker_environment
 from stream_worker.offline import open_steps
 from stream_worker.plans import candidate_encoder
-from stream_worker.settings import Settings
+from stream_worker.settings import KafkaSettings, Settings
 from stream_worker.steps import ScoringSteps
+
+_STALLED_S = 60.0
+_ONE_BATCH_MS = 50
+
+
+class TooQuick(Exception):
+    """There was too little to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,36 +120,90 @@ def _all_steps(steps: ScoringSteps, packets: Sequence[bytes], max_batch: int) ->
 
 
 def _end_to_end(settings: Settings, candidates: Sequence[Candidate], say: Callable[[str], None]) -> float:
-    with tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as name, dev_kafka(say=say) as kafka:
-        own = demo_settings(kafka.bootstrap_servers).model_copy(
-            update={"bundle": settings.bundle, "inference": settings.inference}
-        )
-        with demo_topics(own, say):
+    with (
+        tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as name,
+        _broker(settings.kafka, say) as kafka,
+    ):
+        own = own_settings(settings, kafka, len(candidates))
+        with own_topics(own, say):
             producer = idempotent_producer(own.kafka, "lensnet-benchmark")
             sink, encode = KafkaCandidateSink(producer, own.topics.candidates), candidate_encoder(own)
             for candidate in candidates:
                 sink.send(candidate, encode(candidate))
             sink.flush()
             say("one scorer works off the backlog")
-            worker = start_worker("score", _environment(own), Path(name))
+            worker = start_worker("score", worker_environment(own), Path(name))
             with stopping([worker], lambda _name, _code: None):
                 worker.wait_started()
-                return _outcome_rate(own, len(candidates))
+                return outcome_rate(_outcome_times(own, worker, len(candidates)))
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    inference = {
-        f"LENSNET_INFERENCE__{k.upper()}": str(v) for k, v in settings.inference.model_dump().items()
-    }
-    return {**worker_environment(settings), **inference, "LENSNET_BUNDLE": str(settings.bundle)}
+@contextmanager
+def _broker(kafka: KafkaSettings, say: Callable[[str], None]) -> Iterator[KafkaSettings]:
+    """The broker that settings, environment or an option name, else one started for the block."""
+    if "bootstrap_servers" in kafka.model_fields_set:
+        yield kafka
+        return
+    with kafka_node(say=say) as node:
+        yield kafka.model_copy(update={"bootstrap_servers": node.bootstrap_servers})
 
 
-def _outcome_rate(settings: Settings, expected: int) -> float:
-    """Committed outcomes per second between the first and the last batch."""
-    while True:
-        times = [o["time"] for o in read_topic(settings, settings.topics.outcomes, "outcome")]
-        if len(times) >= expected:
-            first = min(times)
-            after_first = sum(t > first + 50 for t in times)
-            return float(1000 * after_first / (max(times) - first))
-        time.sleep(0.5)
+def own_settings(settings: Settings, kafka: KafkaSettings, candidates: int) -> Settings:
+    """The given settings with topics and groups of their own, and at least four batches to work off."""
+    own = Settings.model_validate(own_names(f"lensnet-benchmark-{uuid.uuid4().hex[:8]}."))
+    records = min(settings.loop.max_records, max(1, candidates // 4))
+    return settings.model_copy(
+        update={
+            "kafka": kafka,
+            "topics": own.topics,
+            "score": own.score,
+            "deduplicate": own.deduplicate,
+            "loop": settings.loop.model_copy(update={"max_records": records}),
+        }
+    )
+
+
+def _outcome_times(settings: Settings, worker: WorkerProcess, expected: int) -> list[int]:
+    """Time stamps (ms) of the first ``expected`` committed outcomes, read as they come."""
+    consumer = plain_consumer(settings.kafka, "lensnet-benchmark-read")
+    topic = settings.topics.outcomes
+    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(PARTITIONS)])
+    times: list[int] = []
+    last = time.monotonic()
+    try:
+        while len(times) < expected:
+            for message in consumer.consume(1000, 0.5):
+                error = message.error()
+                if error is None:
+                    times.append(message.timestamp()[1])
+                    last = time.monotonic()
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's local codes
+                    raise KafkaException(error)
+            if worker.process.poll() is not None and len(times) < expected:
+                raise ProcessFailed(
+                    f"{worker.name} ended with code {worker.process.returncode}:\n{worker.tail()}"
+                )
+            if time.monotonic() - last > _STALLED_S:
+                raise ProcessFailed(
+                    f"{len(times)} of {expected} outcomes, and none for {_STALLED_S:g} s:\n{worker.tail()}"
+                )
+    finally:
+        consumer.close()
+    return times
+
+
+def outcome_rate(times_ms: Sequence[int]) -> float:
+    """Outcomes per second after the first batch, whose start is not known.
+
+    Raises
+    ------
+    TooQuick
+        All outcomes came in one batch.
+    """
+    start = max(t for t in times_ms if t <= min(times_ms) + _ONE_BATCH_MS)
+    later = [t for t in times_ms if t > start]
+    if not later:
+        raise TooQuick(
+            f"all {len(times_ms)} outcomes came within {_ONE_BATCH_MS} ms: measure more candidates"
+        )
+    return 1000 * len(later) / (max(later) - start)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+import structlog
+
 import schemas
 from stream_worker.bundle import BundleError, load_bundle
 from stream_worker.candidate import Candidate
@@ -27,6 +29,8 @@ from stream_worker.steps import ScoringSteps
 from stream_worker.telemetry.metrics import Metrics
 from stream_worker.worker import StagePlan, StartupFaults, now_ms, worker_name
 
+log = structlog.get_logger(__name__)
+
 
 def score_plan(settings: Settings) -> StagePlan:
     """How to build and run the score stage."""
@@ -38,6 +42,7 @@ def score_plan(settings: Settings) -> StagePlan:
         if frame is None or scorer is None:
             raise StartupFaults(faults)
         model = model_identity(scorer)
+        _compare_thresholds(settings, scorer)
         metrics.model.info(
             {
                 "name": model.name,
@@ -188,6 +193,15 @@ def _open_scorer(settings: Settings, faults: list[str]) -> Scorer | None:
     except (ProviderUnavailable, ScorerBroken) as error:
         faults.append(f"inference: {error}")
     return None
+
+
+def _compare_thresholds(settings: Settings, scorer: Scorer) -> None:
+    """Say it when the operator's thresholds are not those that the model was released with."""
+    released = dict(scorer.bundle.manifest.thresholds)
+    if settings.rules.thresholds != released:
+        log.warning(
+            "thresholds differ from the bundle's", settings=settings.rules.thresholds, bundle=released
+        )
 
 
 def _quarantine(settings: Settings, stage: str, frame: Frame) -> Quarantine:

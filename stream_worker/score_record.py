@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_worker.candidate import Candidate
 from stream_worker.kafka.records import SourceRecord
-from stream_worker.preprocessing import LightCurve, Prepared, SiteReport
+from stream_worker.preprocessing import LightCurve, Report, SiteReport
 from stream_worker.settings import RuleSettings
 from stream_worker.sky import sexagesimal
 
@@ -34,7 +34,7 @@ class ModelIdentity:
 
 def score_record(
     candidate: Candidate,
-    prepared: Prepared,
+    report: Report,
     *,
     p_review: float,
     class_probabilities: tuple[float, float, float],
@@ -92,7 +92,7 @@ def score_record(
         "hjd_last": hjd_last,
         "data_age_days": age_days,
         "stale": age_days > rules.stale_after_days,
-        "sites": [_site_summary(site) for site in prepared.report.sites if site.rows_in],
+        "sites": [_site_summary(site) for site in report.sites if site.rows_in],
         "candidate_topic": source.topic,
         "candidate_partition": source.partition,
         "candidate_offset": source.offset,

@@ -28,7 +28,7 @@ from stream_worker.outputs import (
     short_header,
     trace_headers,
 )
-from stream_worker.preprocessing import Prepared, TooFewObservations
+from stream_worker.preprocessing import Report, TooFewObservations
 from stream_worker.quarantine import Quarantine
 from stream_worker.score_record import ModelIdentity, score_record
 from stream_worker.scoring import Score
@@ -47,8 +47,8 @@ class Steps(Protocol):
     def decode(self, packet: bytes) -> Candidate:
         """Candidate of a packet; raises BadPacket or RegistryUnavailable."""
 
-    def prepare(self, candidate: Candidate) -> tuple[Prepared, Branches]:
-        """Features of a candidate; raises TooFewObservations."""
+    def prepare(self, candidate: Candidate) -> tuple[Report, Branches]:
+        """Standardised features of a candidate and what made them; raises TooFewObservations."""
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """Score per candidate, or the exception that this candidate alone raised."""
@@ -58,7 +58,7 @@ class Steps(Protocol):
 class _Ready:
     source: SourceRecord
     candidate: Candidate
-    prepared: Prepared
+    report: Report
     branches: Branches
 
 
@@ -136,7 +136,7 @@ class ScoreStage:
         with self._timed("preprocess"):
             for record, candidate in decoded:
                 try:
-                    prepared, branches = self.steps.prepare(candidate)
+                    report, branches = self.steps.prepare(candidate)
                 except TooFewObservations as few:
                     outputs.append(
                         self._outcome(record, OutcomeKind.TOO_FEW_OBSERVATIONS, candidate, str(few))
@@ -147,7 +147,7 @@ class ScoreStage:
                         record, "preprocessing_failed", repr(error), candidate.candidate_id
                     )
                 else:
-                    yield _Ready(record, candidate, prepared, branches)
+                    yield _Ready(record, candidate, report, branches)
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Score | Exception]:
         verdicts: list[Score | Exception | None] = [None] * len(ready)
@@ -181,7 +181,7 @@ class ScoreStage:
         candidate, source = item.candidate, item.source
         score = score_record(
             candidate,
-            item.prepared,
+            item.report,
             p_review=verdict.p_review,
             class_probabilities=verdict.class_probabilities,
             source=source,

@@ -9,7 +9,7 @@ from stream_worker.batching import Branches
 from stream_worker.candidate import Candidate
 from stream_worker.codec import SchemaResolver, decode_candidate
 from stream_worker.loop import StageFatal
-from stream_worker.preprocessing import Prepared, prepare, standardise
+from stream_worker.preprocessing import Report, prepare, standardise
 from stream_worker.scoring import Score, Scorer, ScorerBroken, score_each
 
 
@@ -33,8 +33,8 @@ class ScoringSteps:
         writer, body = self.resolver.resolve(packet or None)
         return decode_candidate(body, writer)
 
-    def prepare(self, candidate: Candidate) -> tuple[Prepared, Branches]:
-        """Features of a candidate and their standardised branches.
+    def prepare(self, candidate: Candidate) -> tuple[Report, Branches]:
+        """Standardised features of a candidate and what made them; the features before that are let go.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class ScoringSteps:
             dec=candidate.dec,
             options=self.scorer.bundle.options,
         )
-        return prepared, standardise(prepared, self.scorer.bundle.standardisation)
+        return prepared.report, standardise(prepared, self.scorer.bundle.standardisation)
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """Score per candidate, or the exception that it raised on its own.

@@ -12,7 +12,7 @@ def pytest_terminal_summary(terminalreporter):
     """Say loudly when the real light curves were not at hand."""
     if not os.environ.get("LENSNET_REALDATA"):
         terminalreporter.write_line(
-            "LENSNET_REALDATA is not set: the tests on real survey data did NOT run (see README, Tests)",
+            "LENSNET_REALDATA is not set: the tests on real survey data did NOT run (see README, Develop)",
             yellow=True,
             bold=True,
         )

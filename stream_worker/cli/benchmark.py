@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stream_worker.cli.common import examples, fail, output_console, with_settings
+from stream_worker.cli.common import broker_errors, examples, fail, output_console, with_settings
 from stream_worker.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,16 +42,27 @@ def benchmark(
 ) -> None:
     """Measure rates on ARCHIVES (or on a new simulation) and through a real broker.
 
+    The broker is the one that settings, KAFKA_BOOTSTRAP_SERVERS or --bootstrap-servers name, with topics of
+    its own that are deleted afterwards; without a name one is started.
+
     Machines are shared and noisy: compare the ratios within one run, not rates of different runs.
     """
-    from stream_worker.benchmarking import measure
+    from stream_worker.benchmarking import TooQuick, measure
     from stream_worker.codec import read_candidates
+    from stream_worker.dev_kafka import DevKafkaError
+    from stream_worker.kafka.candidate_sink import DeliveryError
+    from stream_worker.kafka.topics import TopicCreationError
+    from stream_worker.local_stream.processes import ProcessFailed
 
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as folder:
         files = list(archives) or _simulate(Path(folder), candidates, console)
         loaded = [candidate for file in files for candidate in read_candidates(file)][:candidates]
-    rates = measure(settings, loaded, rounds=rounds, broker=broker, say=console.print)
+    try:
+        with broker_errors(settings):
+            rates = measure(settings, loaded, rounds=rounds, broker=broker, say=console.print)
+    except (TooQuick, ProcessFailed, DevKafkaError, TopicCreationError, DeliveryError) as error:
+        fail(str(error))
     if as_json:
         click.echo(json.dumps(rates.as_json()))
         return

@@ -34,10 +34,15 @@ def demo(candidates: int, seed: int, real_event: Path | None, *, as_json: bool) 
     """
     from confluent_kafka import KafkaException
 
-    from stream_worker.demo.processes import ProcessFailed
+    from stream_worker.bundle import BundleError
+    from stream_worker.codec import RegistryUnavailable
+    from stream_worker.codec.registry import RegistrationRefusedError
     from stream_worker.demo.real_event import RealEventMissing
     from stream_worker.demo.run import DemoFailed, DemoResult, result_line, run_demo
     from stream_worker.dev_kafka import DevKafkaError
+    from stream_worker.kafka.candidate_sink import DeliveryError
+    from stream_worker.kafka.topics import TopicCreationError
+    from stream_worker.local_stream.processes import ProcessFailed
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -60,6 +65,11 @@ def demo(candidates: int, seed: int, real_event: Path | None, *, as_json: bool) 
         DevKafkaError,
         KafkaException,
         SettingsError,
+        TopicCreationError,
+        DeliveryError,
+        BundleError,
+        RegistryUnavailable,
+        RegistrationRefusedError,
     ) as error:
         fail(str(error))
     out = output_console()

@@ -8,7 +8,7 @@ from stream_worker.cli.common import broker_errors, examples, fail, with_setting
 from stream_worker.settings import Settings
 
 
-@click.group()
+@click.group(epilog=examples("stream-worker topics create --partitions 12 --replication-factor 3"))
 def topics() -> None:
     """Manage the topics."""
 

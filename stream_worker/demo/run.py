@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,25 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_worker.balance import StageBalance, balance_stages, read_all
+from stream_worker.balance import StageBalance, balance_stages
 from stream_worker.candidate import Candidate
 from stream_worker.codec import decode_candidate, read_candidates
 from stream_worker.demo.bad_packets import bad_packets
-from stream_worker.demo.processes import ProcessFailed, WorkerProcess, start_worker, stopping
 from stream_worker.demo.real_event import NAME, STAR, T_CUT, light_curve_files
 from stream_worker.dev_kafka import dev_kafka
 from stream_worker.dev_kafka.guard import guarded
 from stream_worker.ingest.report import pysis_text
 from stream_worker.ingest.run import run_ingest_archive, run_ingest_pysis
 from stream_worker.kafka.candidate_sink import KafkaCandidateSink
-from stream_worker.kafka.clients import admin_client, idempotent_producer, plain_consumer
-from stream_worker.kafka.topics import create_topics, topic_specs
+from stream_worker.kafka.clients import idempotent_producer
+from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, stopping
+from stream_worker.local_stream.stream import own_names, own_topics, read_topic, start_stages
 from stream_worker.offline import score_offline
-from stream_worker.plans import candidate_encoder, candidate_resolver, record_decoder
+from stream_worker.plans import candidate_encoder, candidate_resolver
 from stream_worker.settings import Settings, load_settings
 from stream_worker.worker import now_ms
 
-PARTITIONS = 6
 AGREEMENT = 1e-6
 _SETTLE_TIMEOUT_S = 120.0
 
@@ -106,7 +104,7 @@ def run_demo(
 
     Raises
     ------
-    DemoFailed, ProcessFailed, RealEventMissing, DevKafkaError
+    DemoFailed, ProcessFailed, RealEventMissing, DevKafkaError, TopicCreationError, DeliveryError
         What went wrong, in one message.
     """
     began = time.monotonic()
@@ -116,8 +114,8 @@ def run_demo(
         dev_kafka(env=environ, say=say) as kafka,
     ):
         folder = Path(name)
-        settings = demo_settings(kafka.bootstrap_servers)
-        with _simulation(candidates, seed, folder) as simulated, demo_topics(settings, say):
+        settings = _settings(kafka.bootstrap_servers, environ)
+        with _simulation(candidates, seed, folder) as simulated, own_topics(settings, say):
             say("starting the two stages, score and deduplicate, as processes of their own")
             workers = start_stages(settings, folder)
             codes: dict[str, int] = {}
@@ -129,43 +127,18 @@ def run_demo(
                 books = _settle(settings, workers, ingested, progress)
                 alerts = read_topic(settings, settings.topics.scored, "alert")
                 event = _judge_real_event(settings, real, alerts)
-            if any(codes.values()):
-                raise DemoFailed(f"a stage did not drain cleanly: exit codes {codes}\n{workers[0].tail()}")
+            failed = [worker for worker in workers if codes[worker.name]]
+            if failed:
+                tails = "\n".join(f"{worker.name}:\n{worker.tail()}" for worker in failed)
+                raise DemoFailed(f"a stage did not drain cleanly: exit codes {codes}\n{tails}")
         say("both stages drained and ended with exit code 0")
     return DemoResult(ingested, books, alerts, expected, event, time.monotonic() - began)
 
 
-def demo_settings(bootstrap_servers: str) -> Settings:
-    """Settings with topics and groups of their own, so that a given broker's live ones are never touched."""
-    prefix = f"lensnet-demo-{uuid.uuid4().hex[:8]}"
-    names = ("candidates", "scores", "scored", "lightcurves", "quarantine", "outcomes", "neighbours")
-    overrides = {
-        "kafka": {"bootstrap_servers": bootstrap_servers, "session_timeout_ms": 6000},
-        "topics": {name: f"{prefix}.{name}" for name in names},
-        "score": {"group_id": f"{prefix}-score"},
-        "deduplicate": {"group_id": f"{prefix}-deduplicate"},
-    }
-    return load_settings(os.environ, overrides=overrides)
-
-
-def start_stages(settings: Settings, folder: Path) -> list[WorkerProcess]:
-    """Start one process per stage."""
-    environ = worker_environment(settings)
-    return [start_worker(stage, environ, folder) for stage in ("score", "deduplicate")]
-
-
-def worker_environment(settings: Settings) -> dict[str, str]:
-    """Environment that gives a worker process the demo's broker, topics and groups."""
-    registry = {"LENSNET_REGISTRY__URL": settings.registry.url} if settings.registry.url else {}
-    return {
-        **registry,
-        "LENSNET_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "LENSNET_KAFKA__SESSION_TIMEOUT_MS": str(settings.kafka.session_timeout_ms),
-        "LENSNET_KAFKA__TRANSACTION_TIMEOUT_MS": str(settings.kafka.transaction_timeout_ms),
-        **{f"LENSNET_TOPICS__{k.upper()}": v for k, v in settings.topics.model_dump().items()},
-        "LENSNET_SCORE__GROUP_ID": settings.score.group_id,
-        "LENSNET_DEDUPLICATE__GROUP_ID": settings.deduplicate.group_id,
-    }
+def _settings(bootstrap_servers: str, environ: Mapping[str, str]) -> Settings:
+    kafka = {"bootstrap_servers": bootstrap_servers, "session_timeout_ms": 6000}
+    prefix = f"lensnet-demo-{uuid.uuid4().hex[:8]}."
+    return load_settings(environ, overrides={"kafka": kafka, **own_names(prefix)})
 
 
 @contextmanager
@@ -190,20 +163,6 @@ def _simulation(candidates: int, seed: int, folder: Path) -> Iterator[Callable[[
             yield files
         finally:
             process.terminate()
-
-
-@contextmanager
-def demo_topics(settings: Settings, say: Say) -> Iterator[None]:
-    """Topics for the block, deleted after it."""
-    admin = admin_client(settings.kafka, "lensnet-demo")
-    specs = topic_specs(settings, PARTITIONS, retention_days=1)
-    report = create_topics(admin, specs, replication_factor=1)
-    say(f"created {len(report.created)} topics of {PARTITIONS} partitions")
-    try:
-        yield
-    finally:
-        for future in admin.delete_topics([spec.name for spec in specs]).values():
-            future.exception(10)
 
 
 def _ingest(
@@ -246,22 +205,13 @@ def _settle(
         time.sleep(0.5)
 
 
-def read_topic(settings: Settings, topic: str, schema: str) -> list[dict[str, Any]]:
-    """Every committed record of a topic of the system, decoded."""
-    decode = record_decoder(settings, schema)
-    consumer = plain_consumer(settings.kafka, "lensnet-demo-read")
-    try:
-        return [decode(record.value) for record in read_all(consumer, topic)]
-    finally:
-        consumer.close()
-
-
 def _judge_real_event(settings: Settings, real: Candidate, alerts: list[dict[str, Any]]) -> RealEvent:
     """The real event's score on the topic, compared with the offline score of the same packet."""
     scores = [s for s in read_topic(settings, settings.topics.scores, "score") if not s["halo"]]
     score = next((s for s in scores if s["candidate_id"] == real.candidate_id), None)
     if score is None:
         raise DemoFailed(f"{NAME} has no score")
+    outcome = _outcome(settings, "deduplicate", real.candidate_id)
     alert = next((a for a in alerts if a["candidate_id"] == real.candidate_id), None)
     offline = score_offline(settings, [_as_received(settings, real)])[0]
     difference = abs(offline.p_review - score["p_review"])
@@ -270,10 +220,19 @@ def _judge_real_event(settings: Settings, real: Candidate, alerts: list[dict[str
     return RealEvent(
         p_review=score["p_review"],
         p_event=score["p_event"],
-        outcome="published" if alert else "below_threshold",
+        outcome=outcome.lower(),
         alert_type=alert["alert_type"] if alert else None,
         offline_difference=difference,
     )
+
+
+def _outcome(settings: Settings, stage: str, candidate_id: str) -> str:
+    """What a stage says became of a candidate; of its halo copies it says nothing new."""
+    for entry in read_topic(settings, settings.topics.outcomes, "outcome"):
+        mine = entry["stage"] == stage and entry["candidate_id"] == candidate_id
+        if mine and entry["outcome"] != "HALO":
+            return str(entry["outcome"])
+    raise DemoFailed(f"{NAME} has no outcome of the {stage} stage")
 
 
 def _as_received(settings: Settings, candidate: Candidate) -> Candidate:

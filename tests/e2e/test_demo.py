@@ -13,15 +13,19 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from stream_worker.dev_kafka import kafka_node
 
 DEMO = [str(Path(sys.executable).with_name("stream-worker")), "demo", "--json"]
 
 
-def start(mark: str) -> subprocess.Popen[str]:
+def start(mark: str, *options: str, broker: str | None = None) -> subprocess.Popen[str]:
     environ = {k: v for k, v in os.environ.items() if k != "KAFKA_BOOTSTRAP_SERVERS"}
+    given = {"KAFKA_BOOTSTRAP_SERVERS": broker} if broker else {}
     return subprocess.Popen(
-        DEMO,
-        env={**environ, "DEMO_TEST_MARK": mark},
+        [*DEMO, *options],
+        env={**environ, **given, "DEMO_TEST_MARK": mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -88,4 +92,33 @@ def test_ctrl_c_leaves_nothing_running(moment):
     out, err = process.communicate(timeout=90)
     assert process.returncode == 130, out + err
     assert "interrupted" in err
+    assert_nothing_left(mark)
+
+
+def of_the_demo(names) -> list[str]:
+    return sorted(name for name in names if name.startswith("lensnet-demo"))
+
+
+def test_on_a_given_broker_no_topic_and_no_group_remains():
+    mark = uuid.uuid4().hex
+    with kafka_node() as node:
+        admin = AdminClient({"bootstrap.servers": node.bootstrap_servers})
+        admin.create_topics([NewTopic("lensnet.candidates", 1)])["lensnet.candidates"].result(30)
+        process = start(mark, "--candidates", "20", broker=node.bootstrap_servers)
+        for line in process.stderr:
+            if "both stages drained" in line:
+                break
+            if "ingested 20" in line:
+                assert len(of_the_demo(admin.list_topics(timeout=30).topics)) == 7
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+        assert json.loads(out.strip().splitlines()[-1])["ingested"] == 26
+        deadline = time.monotonic() + 10  # a topic's deletion reaches the metadata a moment later
+        while of_the_demo(admin.list_topics(timeout=30).topics) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        left = admin.list_topics(timeout=30).topics
+        assert of_the_demo(left) == []
+        assert "lensnet.candidates" in left
+        groups = admin.list_consumer_groups(request_timeout=30).result(30)
+        assert of_the_demo(group.group_id for group in groups.valid) == []
     assert_nothing_left(mark)

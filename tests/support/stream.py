@@ -8,15 +8,13 @@ from typing import Any
 
 from stream_worker.balance import StageBalance, balance_stages, read_all
 from stream_worker.candidate import Candidate
-from stream_worker.demo.processes import WorkerProcess
-from stream_worker.demo.run import worker_environment
 from stream_worker.kafka.candidate_sink import KafkaCandidateSink
 from stream_worker.kafka.clients import admin_client, idempotent_producer, plain_consumer
 from stream_worker.kafka.topics import create_topics, topic_specs
-from stream_worker.plans import candidate_encoder, record_decoder
+from stream_worker.local_stream.processes import WorkerProcess
+from stream_worker.local_stream.stream import own_names, read_topic, worker_environment
+from stream_worker.plans import candidate_encoder
 from stream_worker.settings import Settings, load_settings
-
-_NAMES = ("candidates", "scores", "scored", "lightcurves", "quarantine", "outcomes", "neighbours")
 
 
 class Stream:
@@ -29,10 +27,8 @@ class Stream:
             {},
             overrides={
                 "kafka": {"bootstrap_servers": bootstrap, "session_timeout_ms": 6000, **kafka},
-                "topics": {name: f"{prefix}{name}" for name in _NAMES},
                 "registry": {"url": registry},
-                "score": {"group_id": f"{prefix}score"},
-                "deduplicate": {"group_id": f"{prefix}deduplicate"},
+                **own_names(prefix),
             },
         )
         create_topics(
@@ -63,8 +59,7 @@ class Stream:
         sink.flush()
 
     def read(self, topic: str, schema: str) -> list[dict[str, Any]]:
-        decode = record_decoder(self.settings, schema)
-        return [decode(value) for value in self.raw(topic)]
+        return read_topic(self.settings, getattr(self.settings.topics, topic), schema)
 
     def raw(self, topic: str, isolation: str = "read_committed") -> list[bytes]:
         consumer = plain_consumer(self.settings.kafka, "test-read", isolation=isolation)

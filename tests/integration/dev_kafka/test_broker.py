@@ -130,6 +130,15 @@ def test_a_message_of_16_mib_fits_a_topic_that_allows_it(kafka, topic_prefix):
 
 
 @ONLY_OUR_NODE
+def test_a_message_over_1_mib_does_not_fit_a_topic_that_says_nothing(kafka, topic):
+    producer = Producer({"bootstrap.servers": kafka, "message.max.bytes": SIXTEEN_MIB})
+    errors = []
+    producer.produce(topic, bytes(2 * 1024 * 1024), on_delivery=lambda error, _: errors.append(error.code()))
+    assert producer.flush(30) == 0
+    assert errors == [KafkaError.MSG_SIZE_TOO_LARGE]
+
+
+@ONLY_OUR_NODE
 def test_topics_are_not_created_by_mere_mention(kafka, topic_prefix):
     topic = f"{topic_prefix}never-created"
     producer = Producer(
@@ -152,6 +161,6 @@ def test_the_broker_runs_with_the_settings_asked_for(kafka):
     resource = ConfigResource(ResourceType.BROKER, "1")
     admin = AdminClient({"bootstrap.servers": kafka})
     described = admin.describe_configs([resource])[resource].result(30)
-    assert described["message.max.bytes"].value == "17825792"
+    assert described["message.max.bytes"].value == "1048588"  # Kafka's default
     assert described["log.retention.ms"].value == "-1"
     assert described["auto.create.topics.enable"].value == "false"

@@ -6,7 +6,7 @@ from support.candidates import make_candidates
 from support.stream import Stream
 
 from schemas.wire import Confluent, unframe
-from stream_worker.demo.processes import start_worker, stopping
+from stream_worker.local_stream.processes import start_worker, stopping
 
 
 def test_candidates_to_alerts_in_confluent_framing(kafka, topic_prefix, registry_node, tmp_path):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from support.candidates import PRODUCED_AT, make_candidate, make_candidates
 from support.stream import Stream
@@ -16,9 +15,10 @@ from schemas.wire import frame_confluent, frame_single_object
 from stream_worker.candidate import Candidate, candidate_id
 from stream_worker.codec import CANDIDATE, candidate_to_record, encode, encode_candidate
 from stream_worker.demo.bad_packets import huge_array_packet, unequal_lengths_packet
-from stream_worker.demo.processes import start_worker, stopping
+from stream_worker.local_stream.processes import start_worker, stopping
 from stream_worker.outcome import OUTCOME_SCHEMA
 
+LONG = 300
 GOOD = make_candidate(np.random.default_rng(3), 999_999)
 
 
@@ -75,8 +75,8 @@ def all_nan(candidate: Candidate) -> Candidate:
 
 
 @pytest.fixture(scope="module")
-def after(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stream, int]:
-    """A stream after good, bad and good packets went through both stages; and the scorer's RSS."""
+def after(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+    """A stream after good, bad and good packets went through both stages."""
     folder: Path = tmp_path_factory.mktemp("bad-packets")
     stream = Stream(kafka, f"bad-{folder.name}-", partitions=2)
     stream.produce(make_candidates(40, seed=2))
@@ -89,14 +89,12 @@ def after(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stream,
         stream.wait(
             lambda books: all(stage.balanced and stage.source_records for stage in books), workers, 120
         )
-        rss = sum(p.memory_info().rss for p in [psutil.Process(workers[0].process.pid)])
     assert codes == [0, 0]
-    return stream, rss
+    return stream
 
 
-def test_each_lands_in_quarantine_with_its_reason(after: tuple[Stream, int]) -> None:
-    stream, _ = after
-    found = {entry["raw_sha256"]: entry for entry in stream.read("quarantine", "quarantine")}
+def test_each_lands_in_quarantine_with_its_reason(after: Stream) -> None:
+    found = {entry["raw_sha256"]: entry for entry in after.read("quarantine", "quarantine")}
     assert len(found) == len(BAD)
     for name, (reason, packet) in BAD.items():
         entry = found[hashlib.sha256(packet).hexdigest()]
@@ -107,22 +105,34 @@ def test_each_lands_in_quarantine_with_its_reason(after: tuple[Stream, int]) -> 
         assert entry["message"]
 
 
-def test_the_rest_is_scored_and_everything_balances(after: tuple[Stream, int]) -> None:
-    stream, _ = after
-    score, grouping = stream.books()
+def test_the_rest_is_scored_and_everything_balances(after: Stream) -> None:
+    score, grouping = after.books()
     assert score.outcomes == {"SCORED": 80, "QUARANTINED": len(BAD), "TOO_FEW_OBSERVATIONS": 1}
     assert score.balanced
     assert grouping.balanced
 
 
-def test_nan_everywhere_is_an_outcome_not_an_error(after: tuple[Stream, int]) -> None:
-    stream, _ = after
-    outcomes = [o for o in stream.read("outcomes", "outcome") if o["outcome"] == "TOO_FEW_OBSERVATIONS"]
+def test_nan_everywhere_is_an_outcome_not_an_error(after: Stream) -> None:
+    outcomes = [o for o in after.read("outcomes", "outcome") if o["outcome"] == "TOO_FEW_OBSERVATIONS"]
     assert [o["candidate_id"] for o in outcomes] == [GOOD.candidate_id]
     assert "10 observations" in outcomes[0]["reason"]
 
 
-def test_a_running_scorer_stays_under_400_megabytes(after: tuple[Stream, int]) -> None:
-    _, rss = after
-    print(f"scorer RSS {rss / 2**20:.0f} MiB")
-    assert rss < 400e6
+def peak_memory(pid: int) -> int:
+    """Most bytes a process has ever had in memory, see proc(5), VmHWM."""
+    (line,) = [x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.timeout(300)
+def test_a_scorer_stays_under_400_megabytes_on_the_longest_light_curves(kafka, topic_prefix, tmp_path):
+    stream = Stream(kafka, topic_prefix, partitions=2)
+    rng = np.random.default_rng(8)
+    stream.produce(make_candidate(rng, number, points=(1500, 1501)) for number in range(LONG))
+    worker = start_worker("score", stream.environ, tmp_path)
+    with stopping([worker], lambda *_: None):
+        books = stream.wait(lambda books: sum(books[0].outcomes.values()) >= LONG, [worker], 240)
+        peak = peak_memory(worker.process.pid)
+    assert books[0].outcomes == {"SCORED": LONG}
+    print(f"scorer's peak {peak / 1e6:.0f} MB")
+    assert peak < 400e6

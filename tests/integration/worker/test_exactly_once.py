@@ -14,7 +14,7 @@ from support.candidates import make_candidates
 from support.faulty_worker import POINTS
 from support.stream import Stream
 
-from stream_worker.demo.processes import WorkerProcess, start_worker, stopping
+from stream_worker.local_stream.processes import WorkerProcess, start_worker, stopping
 
 CANDIDATES = 2_000
 KILLS = 24

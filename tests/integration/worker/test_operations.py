@@ -16,8 +16,8 @@ import pytest
 from support.candidates import make_candidates
 from support.stream import Stream
 
-from stream_worker.demo.processes import WorkerProcess, start_worker, stopping
 from stream_worker.dev_kafka import kafka_node
+from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
 from stream_worker.settings import Settings
 
 
@@ -161,3 +161,35 @@ def test_a_worker_waits_for_a_broker_that_is_not_there_yet_and_can_be_stopped(tm
         assert probe(worker, "readyz") == 503
         worker.process.terminate()
         assert worker.process.wait(30) == 0, worker.tail()
+
+
+@pytest.mark.timeout(240)
+def test_the_benchmark_measures_on_the_broker_it_is_told_and_leaves_nothing_there(kafka, tmp_path):
+    from confluent_kafka.admin import AdminClient
+
+    command = [sys.executable, "-m", "stream_worker", "benchmark", "--candidates", "60", "--rounds", "1"]
+    done = subprocess.run(
+        [*command, "--json", "--bootstrap-servers", kafka],
+        env={"PATH": str(tmp_path)},  # no Java there to start another with
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rates = json.loads(done.stdout)
+    assert rates["candidates"] == 60
+    assert 0 < rates["end_to_end_per_s"] < 100_000
+    admin, deadline = AdminClient({"bootstrap.servers": kafka}), time.monotonic() + 10
+    while left := [name for name in admin.list_topics(timeout=30).topics if "lensnet-benchmark" in name]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def test_the_benchmark_says_why_its_worker_ended(kafka, topic_prefix, tmp_path):
+    from stream_worker.benchmarking import _outcome_times
+
+    settings = Stream(kafka, topic_prefix).settings
+    worker = start_worker("score", {"LENSNET_TYPO": "1"}, tmp_path)
+    with stopping([worker], lambda *_: None), pytest.raises(ProcessFailed, match=r"code 2:(?s:.*)TYPO"):
+        _outcome_times(settings, worker, 10)

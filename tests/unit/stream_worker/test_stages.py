@@ -59,8 +59,7 @@ class Steps:
             ra=candidate.ra,
             dec=candidate.dec,
         )
-        shape = (3, prepared.branches[0].shape[1]) if hasattr(prepared, "branches") else (3, 12)
-        return prepared, standardise(prepared, Standardisation(np.zeros(shape), np.ones(shape)))
+        return prepared.report, standardise(prepared, Standardisation(np.zeros((3, 12)), np.ones((3, 12))))
 
     def infer(self, batch):
         self.batches.append(len(batch))

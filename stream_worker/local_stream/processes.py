@@ -96,13 +96,16 @@ def start_worker(
     *,
     command: Sequence[str] = (sys.executable, "-m", "stream_worker"),
 ) -> WorkerProcess:
-    """Start ``stream-worker STAGE`` with its log in ``folder``; it ends if this process does."""
+    """Start ``stream-worker STAGE`` with its log in ``folder``; it ends if this process does.
+
+    It serves on a free port of this machine unless ``environ`` names another.
+    """
     log = folder / f"{stage}-{uuid.uuid4().hex[:8]}.log"
     # a session of its own: Ctrl-C reaches this process, which then drains its workers in order
     with log.open("ab") as stream:
         process = subprocess.Popen(  # noqa: S603 - our own command
             guarded([*command, stage]),
-            env={**os.environ, **environ, **_OBSERVABLE},
+            env={**os.environ, **_OBSERVABLE, **environ},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
