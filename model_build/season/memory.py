@@ -1,0 +1,101 @@
+"""What reviewers remember from run to run: stars rejected lately, and candidates that passed lately.
+
+A memory is a value: each run takes one and returns the next, so that a season can go on from any run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+
+from model_build.season.epochs import RunDate
+from model_build.season.vetting import Flagged, VettingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewMemory:
+    """The state between two runs.
+
+    Parameters
+    ----------
+    last_run
+        Run id (UT day, ``"2021-04-12"``) of the last review, None before the first.
+    rejected
+        Star id to the run id of its last rejection, of those that can still be old at a later run.
+    passed
+        Candidates that passed the light-curve review, of those that later ones may be compared with.
+    """
+
+    last_run: str | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[Flagged, ...] = ()
+
+    def is_old(self, star_id: str, run_id: str, config: VettingConfig) -> bool:
+        """Tell whether a star was rejected on one of the last ``memory_days`` calendar days."""
+        last = self.rejected.get(star_id)
+        return last is not None and 0 < _days(last, run_id) <= config.memory_days
+
+    def after(
+        self, run: RunDate, *, rejected: Iterable[str], passed: Iterable[Flagged], config: VettingConfig
+    ) -> ReviewMemory:
+        """Return the memory after a run's review.
+
+        Parameters
+        ----------
+        run
+            Later than the last.
+        rejected
+            Star ids that were reviewed and not selected. Old stars that nobody reviewed again are
+            not among them: their rejection keeps its day.
+        passed
+            Candidates selected; their stars leave memory.
+        config
+            How long things are remembered.
+
+        Raises
+        ------
+        ValueError
+            If the run isn't later than the last one or a star was both rejected and selected.
+        """
+        if self.last_run is not None and _days(self.last_run, run.run_id) <= 0:
+            raise ValueError(f"run {run.run_id} does not follow run {self.last_run}")
+        new, chosen = set(rejected), tuple(passed)
+        selected = {one.star_id for one in chosen}
+        if new & selected:
+            raise ValueError(f"run {run.run_id}: star {min(new & selected)} was both rejected and selected")
+        kept = {
+            star_id: day
+            for star_id, day in self.rejected.items()
+            if star_id not in selected and _days(day, run.run_id) < config.memory_days
+        }
+        kept |= dict.fromkeys(new, run.run_id)
+        recent = [one for one in self.passed if run.t_cut - one.t_cut <= config.neighbour_days]
+        in_order = sorted((*recent, *chosen), key=lambda one: (one.t_cut, one.star_id))
+        return ReviewMemory(run.run_id, dict(sorted(kept.items())), tuple(in_order))
+
+    def to_json(self) -> str:
+        """Return the memory as JSON, the same text for equal memories."""
+        return json.dumps(
+            {
+                "last_run": self.last_run,
+                "rejected": dict(sorted(self.rejected.items())),
+                "passed": [asdict(one) for one in self.passed],
+            }
+        )
+
+    @staticmethod
+    def from_json(text: str) -> ReviewMemory:
+        """Return the memory that `to_json` wrote."""
+        state = json.loads(text)
+        return ReviewMemory(
+            state["last_run"],
+            state["rejected"],
+            tuple(Flagged(**one) for one in state["passed"]),
+        )
+
+
+def _days(earlier: str, later: str) -> int:
+    """Return the calendar days between two run ids."""
+    return (date.fromisoformat(later) - date.fromisoformat(earlier)).days

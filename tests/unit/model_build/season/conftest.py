@@ -1,0 +1,27 @@
+"""Schedules that several tests read; ephemerides are kept between runs, under the hash of their inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_build.season.config import load_config
+from model_build.season.schedule import build_schedule
+
+
+@pytest.fixture(scope="session")
+def season_cache(request) -> Path:
+    """Folder of ephemerides and schedules."""
+    return request.config.cache.mkdir("season")
+
+
+@pytest.fixture(scope="session")
+def config():
+    return load_config()
+
+
+@pytest.fixture(scope="session")
+def schedule(config, season_cache):
+    """The season of 2021, seed 1."""
+    return build_schedule(config, 2021, 1, season_cache)
