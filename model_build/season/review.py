@@ -58,22 +58,22 @@ class ReviewConfig:
         Shares at stage 2, by star.
     """
 
-    limit: Positive = 0.4
+    limit: Positive = 0.65
     judgement_sigma: NonNegative = 0.1
-    faint: Doubt = field(default=Doubt(11.0, 4.0))
-    one_site: NonNegative = 0.35
-    misfit: Doubt = field(default=Doubt(1.1, 1.1))
-    scatter: Doubt = field(default=Doubt(0.8, 1.0))
-    disagreement: Doubt = field(default=Doubt(5.0, 6.0))
-    earlier: Doubt = field(default=Doubt(0.33, 0.33))
-    wave: Doubt = field(default=Doubt(-0.5, 7.0))
-    burst: Doubt = field(default=Doubt(-4.0, 6.5))
-    fading: Doubt = field(default=Doubt(0.08, 0.12))
-    suddenness: Doubt = field(default=Doubt(1.2, 1.5))
-    haste: Doubt = field(default=Doubt(0.15, 0.8))
-    no_baseline: Doubt = field(default=Doubt(0.65, 0.27))
+    faint: Doubt = field(default=Doubt(10.0, 4.0))
+    one_site: NonNegative = 0.2
+    misfit: Doubt = field(default=Doubt(0.5, 1.0))
+    scatter: Doubt = field(default=Doubt(0.8, 0.7))
+    disagreement: Doubt = field(default=Doubt(2.5, 5.0))
+    earlier: Doubt = field(default=Doubt(0.35, 0.4))
+    wave: Doubt = field(default=Doubt(-2.5, 7.0))
+    burst: Doubt = field(default=Doubt(-3.0, 7.0))
+    fading: Doubt = field(default=Doubt(0.03, 0.15))
+    suddenness: Doubt = field(default=Doubt(0.1, 0.4))
+    haste: Doubt = field(default=Doubt(0.5, 1.0))
+    no_baseline: Doubt = field(default=Doubt(0.6, 0.25))
     false_pass_rate: Fraction = 0.001
-    miss_rate: Fraction = 0.05
+    miss_rate: Fraction = 0.03
     miss_snr: Positive = 20.0
     artefact_caught: Fraction = 0.97
     event_kept: Fraction = 0.97

@@ -21,7 +21,10 @@ offsets_sent: between send_offsets and commit; committed: just after the commit 
 
 
 class KillingProducer:
-    """Passes every call on to the real producer until the chosen moment."""
+    """Passes every call on to the real producer until the chosen moment.
+
+    A transaction may be aborted before it gets there (a rebalance): then the next one is struck.
+    """
 
     def __init__(self, real: Any, point: str, transaction: int) -> None:
         self._real, self._point, self._left = real, point, transaction
@@ -39,11 +42,11 @@ class KillingProducer:
         self._die_at("produced")
 
     def send_offsets_to_transaction(self, *args: Any) -> None:
-        if self._left == 0 and self._point == "flushed":
+        if self._left <= 0 and self._point == "flushed":
             self._real.flush()
             self._die_at("flushed")
         self._real.send_offsets_to_transaction(*args)
-        if self._left == 0 and self._point == "offsets_sent":
+        if self._left <= 0 and self._point == "offsets_sent":
             self._real.flush()
             self._die_at("offsets_sent")
 
@@ -52,7 +55,7 @@ class KillingProducer:
         self._die_at("committed")
 
     def _die_at(self, point: str) -> None:
-        if self._left == 0 and self._point == point:
+        if self._left <= 0 and self._point == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -272,3 +272,14 @@ def test_stray_points_and_bad_errors_do_not_reach_the_means():
     a, b = bin_nights(clean), bin_nights(dirty)
     np.testing.assert_allclose(a.flux, b.flux, atol=4.0 * np.max(a.error))
     assert np.isfinite(b.flux).all()
+
+
+def test_a_stray_point_is_no_sudden_rise_but_a_jump_that_lasts_is():
+    t_break = T_CUT - 20.0
+    gentle = lambda t: 60.0 * ERROR * point_lens(t, T_CUT + 5.0, 0.5, 25.0)
+    strayed = make_curves(gentle, 13, error=ERROR)
+    for curve in strayed:
+        curve.flux[np.searchsorted(curve.hjd, T_CUT - 4.0)] += 40.0 * ERROR
+    jumped = make_curves(lambda t: 30.0 * ERROR * (t > T_CUT - 5.0), 13, error=ERROR)
+    assert look(strayed, t_break, T_CUT).suddenness == pytest.approx(0.0, abs=0.05)
+    assert look(jumped, t_break, T_CUT).suddenness > 0.5
