@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KAFKA := $(BIN)/python -m stream_worker.dev_kafka
 BUNDLE := stream_worker/bundles/lensnet-provisional
+SEASON := .cache/season
 DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -61,9 +62,9 @@ kafka-down: $(STAMP) ## stop it and remove its data
 schemas-samples: $(STAMP) ## write the sample packets of every schema anew
 	$(BIN)/python -m schemas.samples
 
-model-provisional: $(STAMP) ## simulate, train and write the bundle that ships anew (about ten minutes)
-	$(BIN)/model-build simulate --candidates 5000 --seed 2 --out .cache/season --overwrite
-	$(BIN)/model-build train --candidates .cache/season --out $(BUNDLE) --seed 1 --min-auc 0.9
+model-provisional: $(STAMP) ## simulate a season, train and write the bundle that ships anew (an hour or two)
+	$(BIN)/model-build simulate --scale paper --seed 2 --out $(SEASON) --cache .cache/schedules --resume
+	$(BIN)/model-build train --candidates $(SEASON) --out $(BUNDLE) --seed 1 --min-auc 0.9
 	$(BIN)/model-build check $(BUNDLE)
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end

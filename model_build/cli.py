@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 
 import click
 
+from stream_worker.lazy_commands import LazyGroup
+
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "simulate": ("model_build.simulator.cli:simulate", "Simulate a season's candidates with their truth."),
+    "simulate": ("model_build.season.cli:simulate", "Simulate a season of the survey."),
+    "report": ("model_build.cli:report", "Look at a season, or hold it against real light curves."),
     "train": ("model_build.commands:train", "Train the network on labelled candidates, write a bundle."),
     "export": ("model_build.commands:export", "Export a bundle's network anew, also as a tar."),
     "check": ("model_build.commands:check", "Check that a bundle computes what its network does."),
 }
 
 
-class _LazyGroup(click.Group):
-    """Imports a command only when it is called: most need TensorFlow, ``simulate`` and ``--help`` don't."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute = _COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    found_at=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 ran and failed, 2 usage.",
 )
 @click.version_option(package_name="lensnet")
 def cli() -> None:
     """LensNet Stream: simulate candidates, train the network, export and check bundles."""
+
+
+_REPORTS: Mapping[str, tuple[str, str]] = {
+    "season": ("model_build.season_report.cli:season", "A season's funnel, labels, examples: one page."),
+    "realism": ("model_build.realism.cli:realism", "Simulated against real light curves: one page."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    found_at=_REPORTS,
+    epilog="\b\nExamples:\n"
+    "  model-build report season season\n"
+    "  model-build report realism --real KMTNET --archive season",
+)
+def report() -> None:
+    """Write self-contained HTML pages about simulated seasons."""
 
 
 def main() -> None:

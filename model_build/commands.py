@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from model_build.extras import require_training_libraries
 from stream_worker.bundle import Bundle, BundleError, load_bundle
 
 if TYPE_CHECKING:
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from model_build.dataset import Split
     from model_build.train import Trained, TrainingOptions
 
-_MISSING = "needs the training libraries: pip install 'lensnet[cpu,train]'"
+_NEEDS = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "pyarrow", "scipy")
 _EVERY = 500
 
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  model-build train --candidates simulated --out bundle\n"
-    "  model-build train --candidates simulated --out bundle --epochs 5 --limit 500 --json"
+    "  model-build train --candidates season --out bundle\n"
+    "  model-build train --candidates season --out bundle --epochs 5 --limit 500 --json"
 )
 @click.option(
     "--candidates",
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     required=True,
-    help="Folder of run-*.avro and truth.csv.",
+    help="Folder that model-build simulate wrote.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bundle.")
 @click.option("--name", default="lensnet-provisional", show_default=True, help="Name of the bundle.")
@@ -60,18 +61,18 @@ def train(
 ) -> None:
     """Train the network and write a provisional bundle.
 
-    Prepares the candidates as the worker does, splits them 80/10/10 by star, trains, measures on the
-    held-out part through the exported graph, and writes a verified bundle.
+    Prepares the labelled candidates as the worker does, one per star, splits them 80/10/10 by cluster
+    of stars, trains, measures on the held-out part, and writes a verified bundle.
     """
-    _require_training_libraries()
+    require_training_libraries(*_NEEDS)
     from model_build.bundle_writer import write_bundle
     from model_build.network_bundle import bundle_files
     from model_build.train import TrainingOptions
 
     start = time.monotonic()
-    split = _read(directory, limit, seed)
+    split, season = _read(directory, limit, seed)
     trained = _train(split, TrainingOptions(epochs=epochs, seed=seed))
-    release_of = _release(name, release, directory, split, trained)
+    release_of = _release(name, release, directory, season, split, trained)
     if release_of.metrics["auc"] < min_auc:
         _fail(f"AUC {release_of.metrics['auc']:.4f} on held-out candidates is below {min_auc}: not written")
     try:
@@ -93,7 +94,7 @@ def export(*, source: Path, out: Path) -> None:
 
     For a new release of the exporter or of ONNX; the new bundle is verified as by a worker.
     """
-    _require_training_libraries()
+    require_training_libraries(*_NEEDS)
     from model_build.bundle_writer import write_bundle, write_tar
     from model_build.network_bundle import bundle_files
     from model_build.parity import masked_network
@@ -120,7 +121,7 @@ def export(*, source: Path, out: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def check(*, source: Path, seed: int, as_json: bool) -> None:
     """Check a bundle: hashes, golden vectors, and parity with the masked network on ragged batches."""
-    _require_training_libraries()
+    require_training_libraries(*_NEEDS)
     import numpy as np
 
     from model_build.parity import TOLERANCE, masked_network, measure_parity, ragged_batches
@@ -147,8 +148,9 @@ def check(*, source: Path, seed: int, as_json: bool) -> None:
         _fail("parity is outside the tolerance")
 
 
-def _read(directory: Path, limit: int | None, seed: int) -> Split:
-    from model_build.dataset import DatasetError, read_examples, split_by_group
+def _read(directory: Path, limit: int | None, seed: int) -> tuple[Split, Mapping[str, Any]]:
+    from model_build.dataset import DatasetError, read_examples, read_season, split_by_group
+    from model_build.metrics import NO
     from stream_worker.codec import BadContainer
     from stream_worker.preprocessing import PreprocessingOptions
 
@@ -157,6 +159,7 @@ def _read(directory: Path, limit: int | None, seed: int) -> Split:
             click.echo(f"prepared {done} candidates", err=True)
 
     try:
+        season = read_season(directory)
         examples = list(read_examples(directory, PreprocessingOptions(), limit=limit, progress=progress))
     except (DatasetError, BadContainer) as error:
         _fail(str(error))
@@ -166,7 +169,10 @@ def _read(directory: Path, limit: int | None, seed: int) -> Split:
         f"{len(split.test)} held out",
         err=True,
     )
-    return split
+    for name, part in (("to validate", split.validation), ("held out", split.test)):
+        if len({example.label == NO for example in part}) < 2:
+            _fail(f"too few labelled candidates: those {name} need yes or maybe, and no; simulate more")
+    return split, season
 
 
 def _train(split: Split, options: TrainingOptions) -> Trained:
@@ -187,7 +193,9 @@ def _train(split: Split, options: TrainingOptions) -> Trained:
         _fail(f"cannot train on these candidates: {error}")
 
 
-def _release(name: str, version: str, directory: Path, split: Split, trained: Trained) -> Release:
+def _release(
+    name: str, version: str, directory: Path, season: Mapping[str, Any], split: Split, trained: Trained
+) -> Release:
     from model_build.bundle_writer import THRESHOLDS, Release
     from model_build.dataset import data_sha256
     from model_build.metrics import evaluate
@@ -208,7 +216,7 @@ def _release(name: str, version: str, directory: Path, split: Split, trained: Tr
         training_data_sha256=data_sha256(directory),
         git_commit=_git_commit(Path(__file__).parents[1]),
         metrics=metrics,
-        model_card=model_card(name, version, metrics),
+        model_card=model_card(name, version, metrics, season),
     )
 
 
@@ -273,14 +281,6 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
-
-
-def _require_training_libraries() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("tensorflow", "tf2onnx", "onnx", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise click.UsageError(f"{', '.join(missing)} not installed; this command {_MISSING}")
 
 
 def _fail(message: str) -> NoReturn:

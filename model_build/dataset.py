@@ -1,23 +1,27 @@
-"""Labelled candidates from container files, prepared, split by star, in batches of similar length."""
+"""Labelled candidates of a season's archive, prepared, split by cluster, in batches of similar length."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_build.season.summary import SUMMARY_FILE, BadSummary, read_summary
+from model_build.season.tables import BadTable
+from model_build.season.truth import TRUTH_FILE, TruthRow, read_truth
 from stream_worker.batching import Branches
 from stream_worker.bundle import CLASSES
+from stream_worker.candidate import Candidate
 from stream_worker.codec import read_candidates
 from stream_worker.preprocessing import Prepared, PreprocessingOptions, TooFewObservations, prepare
 
 RUN_FILES = "run-*.avro"
-TRUTH_FILE = "truth.csv"
+_OLD_TRUTH_FILE = "truth.csv"  # of the simulator before this one
 _SPLIT = (0.8, 0.1, 0.1)  # Viaña et al. 2025, sec. 5.3
 
 
@@ -27,11 +31,11 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A prepared candidate with its label (place in `CLASSES`); close neighbours share ``group``."""
+    """A prepared candidate with its label (place in `CLASSES`); stars of one cluster share ``group``."""
 
     prepared: Prepared
     label: int
-    group: str
+    group: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,55 +51,77 @@ def read_examples(
     directory: Path,
     options: PreprocessingOptions,
     *,
+    every_run: bool = False,
     limit: int | None = None,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[Example]:
-    """Read ``run-*.avro`` and ``truth.csv`` of a directory and prepare each candidate.
+    """Read and prepare the labelled candidates of a season's archive.
 
-    Candidates with too few observations are left out.
+    Left out are candidates of stars without label, and those with too few observations.
 
     Parameters
     ----------
+    every_run
+        Take a labelled star's candidates of all runs, not only the one at its label's date.
     limit
         Use a random subset of so many, the same for the same data.
 
     Raises
     ------
     DatasetError
-        If files are missing, or a candidate has no label.
+        If the truth table is missing or of another version, or it and the run files don't have the
+        same candidates, or none has a label.
     """
-    truth = _read_truth(directory / TRUTH_FILE)
     runs = sorted(directory.glob(RUN_FILES))
     if not runs:
         raise DatasetError(f"{directory} holds no {RUN_FILES}")
-    wanted = _subset(sorted(truth), limit)
-    done = 0
+    rows = _read_truth(directory)
+    labels = {
+        row.candidate_id: (CLASSES.index(row.label), row.cluster)
+        for row in rows
+        if row.label is not None and (every_run or row.selected)
+    }
+    if not labels:
+        raise DatasetError(f"{directory / TRUTH_FILE}: none of its {len(rows)} candidates carries a label")
+    wanted = _subset(sorted(labels), limit)
+    known, seen, done = {row.candidate_id for row in rows}, set(), 0
     for path in runs:
         for candidate in read_candidates(path):
-            if candidate.candidate_id not in truth:
-                raise DatasetError(f"{path}: candidate {candidate.candidate_id} has no line in {TRUTH_FILE}")
+            if candidate.candidate_id not in known:
+                raise DatasetError(f"{path}: candidate {candidate.candidate_id} has no row in {TRUTH_FILE}")
+            seen.add(candidate.candidate_id)
             if candidate.candidate_id not in wanted:
                 continue
             done += 1
             progress(done)
-            label, group = truth[candidate.candidate_id]
-            detection = candidate.alertfinder
-            try:
-                prepared = prepare(
-                    candidate.light_curves,
-                    t_break=detection.t_break,
-                    t_cut=detection.t_cut,
-                    ra=candidate.ra,
-                    dec=candidate.dec,
-                    options=options,
-                )
-            except TooFewObservations:
-                continue
-            yield Example(prepared, label, group)
+            prepared = _prepare(candidate, options)
+            if prepared is not None:
+                yield Example(prepared, *labels[candidate.candidate_id])
+    if lost := sorted(known - seen):
+        raise DatasetError(
+            f"{directory}: {len(lost)} candidates of {TRUTH_FILE} are in no {RUN_FILES}, e.g. {lost[0]}"
+        )
+
+
+def read_season(directory: Path) -> dict[str, Any]:
+    """Return how an archive's season was made, and its counts (``season.json``).
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, no JSON or of another version.
+    """
+    path = directory / SUMMARY_FILE
+    try:
+        return read_summary(path)
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: {_no_season(directory)}") from None
+    except BadSummary as error:
+        raise DatasetError(str(error)) from error
 
 
 def data_sha256(directory: Path) -> str:
-    """SHA-256 over names and contents of all run files and the truth."""
+    """SHA-256 over names and contents of all run files and the truth table."""
     digest = hashlib.sha256()
     for path in [*sorted(directory.glob(RUN_FILES)), directory / TRUTH_FILE]:
         digest.update(f"{path.name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -103,7 +129,7 @@ def data_sha256(directory: Path) -> str:
 
 
 def split_by_group(examples: Sequence[Example], seed: int) -> Split:
-    """Split 80/10/10 at random so that no star, nor a close neighbour of it, is on two sides."""
+    """Split 80/10/10 at random so that no star, nor another of its cluster, is on two sides."""
     groups = sorted({example.group for example in examples})
     order = np.random.default_rng(seed).permutation(len(groups))
     edges = np.round(np.cumsum(_SPLIT) * len(groups)).astype(int)
@@ -144,21 +170,43 @@ def bucketed_batches(
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def _read_truth(path: Path) -> dict[str, tuple[int, str]]:
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing")
-    truth: dict[str, tuple[int, str]] = {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            label = row.get("label")
-            if label not in CLASSES or not row.get("candidate_id"):
-                raise DatasetError(
-                    f"{path} line {len(truth) + 2}: candidate_id {row.get('candidate_id')!r}, "
-                    f"label {label!r}, expected one of {', '.join(CLASSES)}"
-                )
-            group = row.get("group") or row.get("star_id") or row["candidate_id"]
-            truth[row["candidate_id"]] = (CLASSES.index(label), group)
-    return truth
+def _read_truth(directory: Path) -> tuple[TruthRow, ...]:
+    path = directory / TRUTH_FILE
+    try:
+        rows = read_truth(path)
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: {_no_season(directory)}") from None
+    except BadTable as error:
+        raise DatasetError(str(error)) from error
+    for row in rows:
+        if row.label not in (*CLASSES, None):
+            raise DatasetError(
+                f"{path}: candidate {row.candidate_id} has label {row.label!r}, "
+                f"expected one of {', '.join(CLASSES)}, or none"
+            )
+    return rows
+
+
+def _no_season(directory: Path) -> str:
+    if (directory / _OLD_TRUTH_FILE).exists():
+        return f"{_OLD_TRUTH_FILE} is of a simulator that is no more, simulate anew"
+    return "the folder holds no season, or an unfinished one"
+
+
+def _prepare(candidate: Candidate, options: PreprocessingOptions) -> Prepared | None:
+    """As the worker does; None if there are too few observations."""
+    detection = candidate.alertfinder
+    try:
+        return prepare(
+            candidate.light_curves,
+            t_break=detection.t_break,
+            t_cut=detection.t_cut,
+            ra=candidate.ra,
+            dec=candidate.dec,
+            options=options,
+        )
+    except TooFewObservations:
+        return None
 
 
 def _subset(ids: Sequence[str], limit: int | None) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""A season on disk: one container file of candidates per run, and the truth table that no packet leaks."""
+"""A season on disk: container files of candidates, one per run, and the tables that no packet leaks."""
 
 from __future__ import annotations
 
@@ -10,78 +10,132 @@ import numpy as np
 
 from model_build.season.alertfinder import Detection
 from model_build.season.artefacts import EventSource
+from model_build.season.event_table import EVENTS_FILE, event_rows, write_events
 from model_build.season.events import EventParameters
-from model_build.season.labels import Appearance, LabelledStar
-from model_build.season.review import Stage1
-from model_build.season.season import Progress, RunReview, Season, Workers
+from model_build.season.labels import LabelledStar
+from model_build.season.packets import SURVEY
+from model_build.season.season import Progress, RunReview, Season
+from model_build.season.sizes import Contents
 from model_build.season.stars import Scene, Star
-from model_build.season.truth import TruthRow, clusters, write_truth
+from model_build.season.summary import SUMMARY_FILE
+from model_build.season.truth import TRUTH_FILE, TruthRow, clusters, write_truth
+from model_build.season.workers import Workers, in_chunks
+from stream_worker.candidate import candidate_id
 from stream_worker.codec import write_candidates
 
-TRUTH_FILE = "truth.parquet"
+_PACKETS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: run files, candidates, rows of the truth table."""
+    """What was written: run files and candidates."""
 
     files: int
     candidates: int
 
 
+class TooFewCandidates(ValueError):
+    """The season has fewer candidates than were asked for."""
+
+
 def existing_archive(directory: Path) -> list[Path]:
     """Files of an earlier season in ``directory``."""
-    return [*sorted(directory.glob("run-*.avro")), *directory.glob(TRUTH_FILE)]
+    tables = (TRUTH_FILE, EVENTS_FILE, SUMMARY_FILE)
+    return [
+        *sorted(directory.glob("run-*.avro")),
+        *(path for name in tables for path in directory.glob(name)),
+    ]
 
 
 def write_archive(
-    season: Season, scene: Scene, directory: Path, workers: Workers, progress: Progress = lambda *_: None
+    season: Season,
+    labelled: Sequence[LabelledStar],
+    contents: Contents,
+    scene: Scene,
+    directory: Path,
+    workers: Workers,
+    progress: Progress = lambda *_: None,
 ) -> Written:
-    """Write the labelled stars' candidates, at the date of their label and at the first that listed them.
+    """Write the candidates that ``contents`` asks for, ``run-YYYY-MM-DD.avro`` for each run, then the tables.
 
-    ``run-YYYY-MM-DD.avro`` for every run that has any, then the truth table, last of all.
+    Of labelled stars the candidates at the date of their label and at the first that listed them are
+    written; of a stream all that vetting kept. A run's file that is there already is left alone:
+    it is whole, and what an equal season wrote.
+
+    Parameters
+    ----------
+    labelled
+        The stars whose labels the truth table tells.
+
+    Raises
+    ------
+    TooFewCandidates
+        If a stream has fewer candidates than ``contents.at_most``.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     numbers = {star.star_id: number for number, star in season.stars.items()}
-    labelled = {numbers[label.star_id]: label for label in season.labelled}
-    classes = {history.star_id: history.event_class for history in season.histories}
-    group = _clusters([season.stars[n] for n in labelled])
-    rows: list[TruthRow] = []
-    files = 0
-    for done, run in enumerate(season.runs, 1):
-        wanted = _wanted(run, labelled)
-        packets = [packet for chunk in workers.map("packets", wanted) for packet in chunk]
-        if packets:
-            write_candidates(directory / f"run-{run.run.run_id}.avro", packets)
-            files += 1
-        for (number, _), packet in zip(wanted, packets, strict=True):
+    labels = {numbers[label.star_id]: label for label in labelled}
+    wanted = _wanted(season, labels, contents)
+    total = sum(len(found) for found in wanted.values())
+    if contents.at_most is not None and total < contents.at_most:
+        raise TooFewCandidates(f"{contents.at_most} candidates wanted, the season has {total}")
+    for done, (run, found) in enumerate(wanted.items(), 1):
+        path = directory / f"run-{run}.avro"
+        if not path.exists():
+            chunks = workers.map("packets", in_chunks(found, _PACKETS_AT_ONCE))
+            write_candidates(path, (packet for chunk in chunks for packet in chunk))
+        progress("write", done, len(wanted))
+    write_truth(directory / TRUTH_FILE, _truth(season, labels, scene, wanted))
+    write_events(directory / EVENTS_FILE, event_rows(season))
+    return Written(len(wanted), total)
+
+
+_Wanted = Mapping[str, Sequence[tuple[int, Detection]]]
+
+
+def _wanted(season: Season, labels: Mapping[int, LabelledStar], contents: Contents) -> _Wanted:
+    """Star numbers and detections to write, by run, of runs that have any."""
+    wanted: dict[str, list[tuple[int, Detection]]] = {}
+    left = contents.at_most
+    for run in season.runs:
+        if contents.kind == "stream":
+            found = sorted(run.kept.items())[:left] if contents.holds(run.run.run_id) else []
+            left = None if left is None else left - len(found)
+        else:
+            found = [one for one in sorted(run.kept.items()) if _carries_label(run, labels.get(one[0]))]
+        if found:
+            wanted[run.run.run_id] = found
+    return wanted
+
+
+def _carries_label(run: RunReview, label: LabelledStar | None) -> bool:
+    return label is not None and run.run.run_id in (label.run_id, label.first_run_id)
+
+
+def _truth(
+    season: Season, labels: Mapping[int, LabelledStar], scene: Scene, wanted: _Wanted
+) -> list[TruthRow]:
+    histories = {history.star_id: history for history in season.histories}
+    listed = sorted({number for found in wanted.values() for number, _ in found})
+    group = _clusters([season.stars[n] for n in listed])
+    runs = {run.run.run_id: run for run in season.runs}
+    rows = []
+    for run_id, found in wanted.items():
+        for number, detection in found:
             star = season.stars[number]
-            event_class = classes[star.star_id]
+            history = histories[star.star_id]
             rows.append(
                 _row(
                     star,
                     _event(star, scene),
-                    run,
-                    run.appearances[number],
-                    labelled[number],
-                    candidate_id=packet.candidate_id,
-                    cluster=group[star.number],
-                    event_class=None if event_class is None else event_class.value,
-                    review=run.verdicts.get(number),
+                    runs[run_id],
+                    detection,
+                    labels.get(number),
+                    cluster=group[number],
+                    event_class=None if history.event_class is None else history.event_class.value,
+                    listed=(history.appearances[0].run_id, history.appearances[-1].run_id),
                 )
             )
-        progress("write", done, len(season.runs))
-    write_truth(directory / TRUTH_FILE, rows)
-    return Written(files, len(rows))
-
-
-def _wanted(run: RunReview, labelled: Mapping[int, LabelledStar]) -> list[tuple[int, Detection]]:
-    """Labelled stars of a run at their label's date or at their first, with what was detected then."""
-    return [
-        (number, found)
-        for number, found in sorted(run.kept.items())
-        if number in labelled and run.run.run_id in (labelled[number].run_id, labelled[number].first_run_id)
-    ]
+    return rows
 
 
 def _clusters(stars: Sequence[Star]) -> dict[int, int]:
@@ -102,23 +156,23 @@ def _row(
     star: Star,
     event: EventParameters | None,
     run: RunReview,
-    appearance: Appearance,
-    label: LabelledStar,
+    detection: Detection,
+    label: LabelledStar | None,
     *,
-    candidate_id: str,
     cluster: int,
     event_class: str | None,
-    review: Stage1 | None,
+    listed: tuple[str, str],
 ) -> TruthRow:
+    review, appearance = run.verdicts.get(star.number), run.appearances[star.number]
     return TruthRow(
-        candidate_id=candidate_id,
+        candidate_id=candidate_id(SURVEY, star.star_id, detection.t_cut),
         star_id=star.star_id,
         run_id=run.run.run_id,
         t_cut=run.run.t_cut,
-        label=label.label.value,
-        selected=run.run.run_id == label.run_id,
-        first_run_id=label.first_run_id,
-        last_run_id=label.run_id,
+        label=None if label is None else label.label.value,
+        selected=label is not None and run.run.run_id == label.run_id,
+        first_run_id=listed[0],
+        last_run_id=listed[1] if label is None else label.run_id,
         new=appearance.new,
         passed=appearance.passed,
         alerted=appearance.alerted,
@@ -129,6 +183,7 @@ def _row(
         parent=star.parent,
         source=star.source,
         cluster=cluster,
+        neighbours=run.neighbours[star.number],
         field=star.field,
         chip=star.chip,
         x=star.x,

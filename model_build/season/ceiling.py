@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from model_build.season.labels import Label
-from model_build.season.review import ARTEFACTS, EVENT
 from model_build.season.truth import TruthRow
 from stream_worker.preprocessing.light_curve import Float64Array, IntArray
 
@@ -38,65 +36,15 @@ class Score:
     recall: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class PassRate:
-    """How many reviews of one kind passed, of how many."""
-
-    kind: str
-    reviewed: int
-    passed: int
-
-    @property
-    def rate(self) -> float:
-        """Share that passed."""
-        return self.passed / self.reviewed
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewRates:
-    """Errors of the light-curve review.
-
-    Parameters
-    ----------
-    by_kind
-        Pass rate of each hidden kind.
-    false_pass
-        Share passed of the candidates that are neither events nor artefacts.
-    miss
-        Share of events failed.
-    miss_by_snr
-        The same for events with a rise of at least that signal-to-noise ratio, below the next.
-    """
-
-    by_kind: tuple[PassRate, ...]
-    false_pass: float
-    miss: float
-    miss_by_snr: Mapping[float, float]
-
-
-def review_rates(
-    kinds: Sequence[str],
-    passed: Sequence[bool],
-    snr: Sequence[float],
-    edges: Iterable[float] = (0, 10, 15, 25, 50),
-) -> ReviewRates:
-    """Return the error rates of reviews, one entry each of ``kinds``, ``passed`` and ``snr``; NaN of none."""
-    kind, ok, height = np.asarray(kinds), np.asarray(passed, dtype=bool), np.asarray(snr, dtype=np.float64)
-    event = kind == EVENT
-    plain = ~event & ~np.isin(kind, sorted(ARTEFACTS))
-    bounds = [*edges, np.inf]
-    bins = {
-        float(low): _share(~ok[event & (height >= low) & (height < high)]) for low, high in pairwise(bounds)
-    }
-    by_kind = tuple(
-        PassRate(str(name), int(np.sum(kind == name)), int(np.sum(ok[kind == name])))
-        for name in np.unique(kind)
-    )
-    return ReviewRates(by_kind, _share(ok[plain]), _share(~ok[event]), bins)
-
-
 def cross_validate(features: Float64Array, labels: Sequence[str], clusters: IntArray, seed: int) -> Score:
-    """Score gradient boosting by five-fold cross-validation, clusters never torn apart.
+    """Score `cross_validated` probabilities; parameters and errors are its."""
+    return score(cross_validated(features, labels, clusters, seed), labels)
+
+
+def cross_validated(
+    features: Float64Array, labels: Sequence[str], clusters: IntArray, seed: int
+) -> Float64Array:
+    """Predict by gradient boosting in five-fold cross-validation, clusters never torn apart.
 
     Parameters
     ----------
@@ -108,6 +56,11 @@ def cross_validate(features: Float64Array, labels: Sequence[str], clusters: IntA
         Stars of one cluster share a number.
     seed
         Of folds and classifier.
+
+    Returns
+    -------
+    float64 [n, 3]
+        Probabilities of `CLASSES`, of each row by the classifier that saw neither it nor its cluster.
 
     Raises
     ------
@@ -131,12 +84,13 @@ def cross_validate(features: Float64Array, labels: Sequence[str], clusters: IntA
                 max_iter=120,
                 learning_rate=0.08,
                 min_samples_leaf=10,
+                max_bins=64,
                 class_weight="balanced",
                 random_state=seed,
             )
             model.fit(features[np.ix_(train, known)], y[train])
             probability[np.ix_(test, model.classes_)] = model.predict_proba(features[np.ix_(test, known)])
-    return score(probability, labels)
+    return probability
 
 
 def score(probability: Float64Array, labels: Sequence[str]) -> Score:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from model_build.season import sections
@@ -123,10 +124,14 @@ class WeatherConfig:
     """Open nights as a Markov chain; some open nights are cloudy.
 
     ``persistence`` is the correlation of a night with the one before. Of the open nights
-    ``cloudy_fraction`` lose Beta(1, ``cloud_beta``) times U(0, ``cloud_depth``) of the light.
+    ``partial_fraction`` begin late or end early, by a cut within ``partial_hours`` of local midnight: half
+    a night is lost on average, so that more nights are open than hours. ``cloudy_fraction`` of them lose
+    Beta(1, ``cloud_beta``) times U(0, ``cloud_depth``) of the light.
     """
 
     persistence: Annotated[float, Limits(0.0, 0.99)]
+    partial_fraction: Fraction
+    partial_hours: Annotated[float, Limits(0.0, 12.0)]
     cloudy_fraction: Fraction
     cloud_beta: Positive
     cloud_depth: Annotated[float, Limits(0.0, 0.95)]
@@ -175,23 +180,24 @@ class SeasonConfig:
     detection: DetectionConfig
     vetting: VettingConfig
     doubt: DoubtConfig
-    photometry: PhotometryConfig = field(default_factory=PhotometryConfig)
-    systematics: SystematicsConfig = field(default_factory=SystematicsConfig)
-    events: EventsConfig = field(default_factory=EventsConfig)
-    variables: VariablesConfig = field(default_factory=VariablesConfig)
-    review: ReviewConfig = field(default_factory=ReviewConfig)
-    event_finder: EventFinderConfig = field(default_factory=EventFinderConfig)
+    photometry: PhotometryConfig
+    systematics: SystematicsConfig
+    events: EventsConfig
+    variables: VariablesConfig
+    review: ReviewConfig
+    event_finder: EventFinderConfig
 
 
-def load_config(path: Path | None = None) -> SeasonConfig:
-    """Read the packaged season.toml; a file at ``path`` replaces the values it names.
+def load_config(path: Path | None = None, changes: Mapping[str, Any] = MappingProxyType({})) -> SeasonConfig:
+    """Read the packaged season.toml; ``changes`` and then a file at ``path`` replace the values they name.
 
     Raises
     ------
     ConfigError
         If the file can't be read, or with every value that is unknown, missing or impossible.
     """
-    table = tomllib.loads(resources.files("model_build.season").joinpath("season.toml").read_text("utf-8"))
+    packaged = resources.files("model_build.season").joinpath("season.toml").read_text("utf-8")
+    table = _merged(tomllib.loads(packaged), changes)
     if path is not None:
         table = _merged(table, _read_file(path))
     return _config(table)
@@ -247,7 +253,8 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     both = {name: value for name, value in changes.items() if name not in base}
     for name, value in base.items():
         new = changes.get(name, value)
-        both[name] = _merged(value, new) if isinstance(value, dict) and isinstance(new, dict) else new
+        are_tables = isinstance(value, Mapping) and isinstance(new, Mapping)
+        both[name] = _merged(value, new) if are_tables else new
     return both
 
 

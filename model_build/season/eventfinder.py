@@ -61,16 +61,16 @@ class EventFinderConfig:
         Days around the peak that are fitted in steps of hours.
     """
 
-    t_eff_range_d: tuple[Positive, Positive] = (1.0, 100.0)  # public source
-    t_eff_factor: Positive = 1.6  # assumed; the survey has 4/3, but here a fit follows
-    t_0_step: Positive = 0.6  # assumed
-    min_delta_chi2: NonNegative = 80.0  # assumed, as all below
-    probable_delta_chi2: NonNegative = 120.0
-    clear_delta_chi2: NonNegative = 300.0
-    probable_explained: Fraction = 0.5
-    clear_explained: Fraction = 0.7
-    agreement: Positive = 6.0
-    close_up_d: Positive = 4.0
+    t_eff_range_d: tuple[Positive, Positive]  # public source
+    t_eff_factor: Positive  # assumed; the survey has 4/3, but here a fit follows
+    t_0_step: Positive  # assumed
+    min_delta_chi2: NonNegative  # assumed, as all below
+    probable_delta_chi2: NonNegative
+    clear_delta_chi2: NonNegative
+    probable_explained: Fraction
+    clear_explained: Fraction
+    agreement: Positive
+    close_up_d: Positive
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,28 +35,28 @@ class EventsConfig:
     [K] public source, [M] common knowledge of the field, not looked up, [A] assumed.
     """
 
-    u_0_max: Positive = 1.0  # [M] uniform from 0: the survey's event finder looks no further out
-    t_e_median_d: Positive = 20.0  # [M] at Galactic longitude 0, after Mroz et al. 2019
-    t_e_sigma: float = 0.75  # [M] of ln t_E
-    t_e_range_d: PositiveRange = (1.0, 200.0)  # [A]
-    t_e_longer_per_degree: NonNegative = 0.04  # [M] of |l|: a third longer at 8 degrees (Mroz et al. 2019)
-    margin_d: NonNegative = 60.0  # [A] t_0 is uniform over the season and this much before and after it
-    i_range: PositiveRange = (14.5, 21.5)  # [A] baseline magnitude
-    i_slope: Positive = 0.3  # [M] dN/dI proportional to 10^(0.3 I)
-    unblended_fraction: float = 0.4  # [A] with f_s = 1; two public events have about 0.2 and 1
-    blend_range: PositiveRange = (0.05, 1.0)  # [A] f_s of the others, log-uniform
-    log_rho_range: Range = (-3.0, -2.0)  # [M] dwarfs and subgiants, log10
-    log_rho_giant_range: Range = (-2.3, -1.3)  # [M] giants, up to 0.05
-    giant_i: Positive = 16.5  # [M] sources brighter than this are giants
-    pi_e_median: Positive = 0.15  # [M] of |pi_E|, in any direction
-    pi_e_sigma: float = 0.6  # [M] of ln |pi_E|
-    parallax_above_t_e_d: NonNegative = 25.0  # [A] shorter events are drawn without
-    binary_fraction: float = 0.1  # [M]
-    stellar_fraction: float = 0.5  # [A] of the binaries; the others are planetary
-    stellar_q_range: PositiveRange = (0.1, 1.0)  # [A] log-uniform
-    stellar_s_sigma: float = 0.7  # [A] of ln s, median one
-    planet_log_q_range: Range = (-4.0, -1.5)  # [A] log10
-    planet_log_s_range: Range = (-0.3, 0.3)  # [A] log10
+    u_0_max: Positive  # [M] uniform from 0: the survey's event finder looks no further out
+    t_e_median_d: Positive  # [M] at Galactic longitude 0, after Mroz et al. 2019
+    t_e_sigma: float  # [M] of ln t_E
+    t_e_range_d: PositiveRange  # [A]
+    t_e_longer_per_degree: NonNegative  # [M] of |l|: a third longer at 8 degrees (Mroz et al. 2019)
+    margin_d: NonNegative  # [A] t_0 is uniform over the season and this much before and after it
+    i_range: PositiveRange  # [A] baseline magnitude
+    i_slope: Positive  # [M] dN/dI proportional to 10^(0.3 I)
+    unblended_fraction: float  # [A] with f_s = 1; two public events have about 0.2 and 1
+    blend_range: PositiveRange  # [A] f_s of the others, log-uniform
+    log_rho_range: Range  # [M] dwarfs and subgiants, log10
+    log_rho_giant_range: Range  # [M] giants, up to 0.05
+    giant_i: Positive  # [M] sources brighter than this are giants
+    pi_e_median: Positive  # [M] of |pi_E|, in any direction
+    pi_e_sigma: float  # [M] of ln |pi_E|
+    parallax_above_t_e_d: NonNegative  # [A] shorter events are drawn without
+    binary_fraction: float  # [M]
+    stellar_fraction: float  # [A] of the binaries; the others are planetary
+    stellar_q_range: PositiveRange  # [A] log-uniform
+    stellar_s_sigma: float  # [A] of ln s, median one
+    planet_log_q_range: Range  # [A] log10
+    planet_log_s_range: Range  # [A] log10
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,24 +47,22 @@ class ReviewMemory:
         run
             Later than the last.
         rejected
-            Star ids that were reviewed and not selected. Old stars that nobody reviewed again are
-            not among them: their rejection keeps its day.
+            Star ids that were reviewed and not selected, by their light curves or by their images. Old
+            stars that nobody reviewed again are not among them: their rejection keeps its day.
         passed
-            Candidates selected; their stars leave memory.
+            Candidates that passed the light-curve review; their stars leave memory unless rejected since.
         config
             How long things are remembered.
 
         Raises
         ------
         ValueError
-            If the run isn't later than the last one or a star was both rejected and selected.
+            If the run isn't later than the last one.
         """
         if self.last_run is not None and _days(self.last_run, run.run_id) <= 0:
             raise ValueError(f"run {run.run_id} does not follow run {self.last_run}")
         new, chosen = set(rejected), tuple(passed)
-        selected = {one.star_id for one in chosen}
-        if new & selected:
-            raise ValueError(f"run {run.run_id}: star {min(new & selected)} was both rejected and selected")
+        selected = {one.star_id for one in chosen} - new
         kept = {
             star_id: day
             for star_id, day in self.rejected.items()

@@ -27,29 +27,27 @@ class ExcessWeights:
     0.05 to 0.25.
     """
 
-    bad_seeing: Positive = 6.0  # white, and worse the larger the FWHM
-    red: Positive = 0.8
-    seeing: Positive = 1.0  # follows the FWHM, of either sign
-    night: Positive = 0.6  # shared by all stars of a chip
-    airmass: Positive = 0.4  # of either sign
+    bad_seeing: Positive  # white, and worse the larger the FWHM
+    red: Positive
+    seeing: Positive  # follows the FWHM, of either sign
+    night: Positive  # shared by all stars of a chip
+    airmass: Positive  # of either sign
 
 
 @dataclass(frozen=True, slots=True)
 class SystematicsConfig:
     """Scatter beyond the quoted errors. [K] measured on public pySIS files, [A] assumed."""
 
-    scatter_range: PositiveRange = (1.5, 2.2)  # [K] rms over quoted error at baseline, outliers included
-    white: Positive = (
-        1.0  # [K] the same in the best seeing, without what is shared out below (with it: 1.12 to 1.2)
-    )
-    outlier_fraction: float = 0.01  # [A] a third of them end beyond 5 sigma, as in the files
-    outlier_sigma: float = 8.0  # [A] spread of the outliers, quoted errors
-    excess: ExcessWeights = ExcessWeights()
-    bad_seeing_power_range: PositiveRange = (2.5, 4.5)  # [K] variance of that part as a power of the FWHM
-    red_tau_d: Positive = 1.5  # [A]
-    colour_sigma: float = 0.003  # [A] of the star's own flux per unit of airmass
-    seeing_sigma: float = 0.003  # [A] of the star's own flux per median FWHM
-    error_scale_sigma: float = 0.2  # [K] of ln quoted error from star to star at one magnitude
+    scatter_range: PositiveRange  # [K] rms over quoted error at baseline, outliers included
+    white: Positive  # [K] the same in the best seeing, without what is shared out below
+    outlier_fraction: float  # [A] a third of them end beyond 5 sigma, as in the files
+    outlier_sigma: float  # [A] spread of the outliers, quoted errors
+    excess: ExcessWeights
+    bad_seeing_power_range: PositiveRange  # [K] variance of that part as a power of the FWHM
+    red_tau_d: Positive  # [A]
+    colour_sigma: float  # [A] of the star's own flux per unit of airmass
+    seeing_sigma: float  # [A] of the star's own flux per median FWHM
+    error_scale_sigma: float  # [K] of ln quoted error from star to star at one magnitude
 
     def faults(self) -> list[str]:
         """Say if the least scatter leaves no room for what is below it."""

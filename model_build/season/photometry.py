@@ -24,18 +24,18 @@ class PhotometryConfig:
     + (flux_floor F)^2] / T^2, F and sigma at zero point 28.
     """
 
-    gain: Positive = 2.6  # [K]
-    sky_noise: Positive = 0.5  # [K] 0.49, 0.54, 0.36 at CTIO, SAAO, SSO for 2,500 points of one faint event
-    fwhm_floor: NonNegative = 9.0  # [K] px^2: errors grow as FWHM^0.75 only
-    sky_floor: NonNegative = 1030.0  # [K] ADU: and as sky^0.27
-    flux_floor: NonNegative = 0.004  # [K]
-    psf_quality_sigma: float = 0.25  # [A] of ln psf_quality about 1
-    no_fwhm_fraction: float = 0.04  # [K] fwhm = -1: 3.4, 4.5 and 6.2 % of the rows of three files
-    negative_error_fraction: float = 0.001  # [M] none in 2,823 rows of three files
-    bad_psf_fraction: float = 0.002  # [A] psf_quality > 100
-    reference_sigma: float = 2.0  # [A] offset of the reference from the baseline, in quoted errors
-    reference_signal_fraction: float = 0.1  # [A] of references taken while the star was as it then was
-    reference_stretch_d: Positive = 30.0  # [A] over which the images of such a reference were taken
+    gain: Positive  # [K]
+    sky_noise: Positive  # [K] 0.49, 0.54, 0.36 at CTIO, SAAO, SSO for 2,500 points of one faint event
+    fwhm_floor: NonNegative  # [K] px^2: errors grow as FWHM^0.75 only
+    sky_floor: NonNegative  # [K] ADU: and as sky^0.27
+    flux_floor: NonNegative  # [K]
+    psf_quality_sigma: float  # [A] of ln psf_quality about 1
+    no_fwhm_fraction: float  # [K] fwhm = -1: 3.4, 4.5 and 6.2 % of the rows of three files
+    negative_error_fraction: float  # [M] none in 2,823 rows of three files
+    bad_psf_fraction: float  # [A] psf_quality > 100
+    reference_sigma: float  # [A] offset of the reference from the baseline, in quoted errors
+    reference_signal_fraction: float  # [A] of references taken while the star was as it then was
+    reference_stretch_d: Positive  # [A] over which the images of such a reference were taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)

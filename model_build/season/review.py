@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -58,25 +58,25 @@ class ReviewConfig:
         Shares at stage 2, by star.
     """
 
-    limit: Positive = 0.65
-    judgement_sigma: NonNegative = 0.1
-    faint: Doubt = field(default=Doubt(10.0, 4.0))
-    one_site: NonNegative = 0.2
-    misfit: Doubt = field(default=Doubt(0.5, 1.0))
-    scatter: Doubt = field(default=Doubt(0.8, 0.7))
-    disagreement: Doubt = field(default=Doubt(2.5, 5.0))
-    earlier: Doubt = field(default=Doubt(0.35, 0.4))
-    wave: Doubt = field(default=Doubt(-2.5, 7.0))
-    burst: Doubt = field(default=Doubt(-3.0, 7.0))
-    fading: Doubt = field(default=Doubt(0.03, 0.15))
-    suddenness: Doubt = field(default=Doubt(0.1, 0.4))
-    haste: Doubt = field(default=Doubt(0.5, 1.0))
-    no_baseline: Doubt = field(default=Doubt(0.6, 0.25))
-    false_pass_rate: Fraction = 0.001
-    miss_rate: Fraction = 0.03
-    miss_snr: Positive = 20.0
-    artefact_caught: Fraction = 0.97
-    event_kept: Fraction = 0.97
+    limit: Positive
+    judgement_sigma: NonNegative
+    faint: Doubt
+    one_site: NonNegative
+    misfit: Doubt
+    scatter: Doubt
+    disagreement: Doubt
+    earlier: Doubt
+    wave: Doubt
+    burst: Doubt
+    fading: Doubt
+    suddenness: Doubt
+    haste: Doubt
+    no_baseline: Doubt
+    false_pass_rate: Fraction
+    miss_rate: Fraction
+    miss_snr: Positive
+    artefact_caught: Fraction
+    event_kept: Fraction
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from model_build.season.generators import generator
 from model_build.season.sky import Direction, Ephemeris, Place, compute_ephemeris, geometry, sky_level
 from model_build.season.weather import Nights, autoregression, draw_nights
 from stream_worker.preprocessing import SITE_POSITIONS
-from stream_worker.preprocessing.light_curve import Float64Array
+from stream_worker.preprocessing.light_curve import BoolArray, Float64Array
 
 __all__ = ["EpochTable", "RunDate", "Schedule", "build_schedule", "run_dates", "season_span"]
 
@@ -38,6 +38,16 @@ class _Site:
         """Count local noons since the season's start."""
         turn = SITE_POSITIONS[self.name].longitude / 360.0
         return np.floor(jd - self.start + turn + 0.5).astype(np.int32)
+
+    def is_open(self, jd: Float64Array) -> BoolArray:
+        """Tell when the weather lets the site observe."""
+        since_noon = jd - self.start + SITE_POSITIONS[self.name].longitude / 360.0 + 0.5
+        night = since_noon.astype(np.int32)
+        phase = since_noon - night
+        nights = self.nights
+        return np.asarray(
+            nights.is_open[night] & (phase >= nights.opens[night]) & (phase < nights.closes[night])
+        )
 
 
 def run_dates(season: int, config: SeasonConfig) -> tuple[RunDate, ...]:
@@ -142,7 +152,7 @@ def _table(
 ) -> EpochTable:
     direction = _direction(config.fields[name])
     jd = _exposures(site, name, config, key)
-    jd = jd[site.nights.is_open[site.night(jd)]]
+    jd = jd[site.is_open(jd)]
     where = geometry(ephemeris, site.name, name, direction, jd)
     dark = where.sin_sun < np.sin(np.radians(config.cadence.sun_below_deg))
     usable = dark & (where.sin_field > 1.0 / config.cadence.max_airmass)

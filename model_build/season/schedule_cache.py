@@ -18,7 +18,7 @@ from model_build.season.epochs import EpochTable, Schedule
 from model_build.season.sections import as_table
 from model_build.season.sky import Direction, Ephemeris, Place
 
-_VERSION = 1  # raise it whenever the same configuration gives other schedules
+_VERSION = 2  # raise it whenever the same configuration gives other schedules
 _SECTIONS = ("sites", "fields", "cadence", "weather", "seeing", "sky")
 _COLUMNS = tuple(one.name for one in fields(EpochTable))[2:]
 

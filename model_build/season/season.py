@@ -6,41 +6,53 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.pool import Pool
-from typing import Any, Protocol
+from typing import Any, Literal
+
+import numpy as np
 
 from model_build.season.alertfinder import Detection
+from model_build.season.detections import DETECTION_ROW, DetectionRows, by_run
 from model_build.season.epochs import RunDate
 from model_build.season.eventfinder import EventClass
 from model_build.season.generators import generator
 from model_build.season.labels import Appearance, LabelledStar, StarHistory, label_season
 from model_build.season.memory import ReviewMemory
-from model_build.season.review import Stage1, stage2
+from model_build.season.review import EVENT, Stage1, stage2
 from model_build.season.stars import Star
-from model_build.season.vetting import Fate, Flagged, strongest_neighbours, vet
+from model_build.season.vetting import Fate, Flagged, neighbour_counts, strongest_neighbours, vet
 from model_build.season.work import Bench, SeasonPlan
+from model_build.season.workers import Workers, in_chunks
 
-_CHUNK = 32
+_STARS_AT_ONCE = 32
+_REVIEWS_AT_ONCE = 8
 
+Origin = Literal["event", "other"]
 Progress = Callable[[str, int, int], None]
 """Hears a step's name, how much of it is done and how much there is."""
 
 
-class Workers(Protocol):
-    """Runs a method of `work.Bench` over many items; results come in the order of the items."""
-
-    def map(self, method: str, items: Sequence[Any]) -> Iterator[Any]:
-        """Results of ``method`` for one chunk of items after the other. Blocks as they are consumed."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunReview:
-    """One run: stars flagged, their fates in vetting, the detections kept, and what reviewers did."""
+    """One run, by star number.
+
+    Parameters
+    ----------
+    fates
+        How many of the stars flagged met each fate, events with their ghosts and others apart.
+    kept
+        The detections that vetting kept.
+    neighbours
+        Of each star kept, how many others flagged in this run are close to it.
+    verdicts
+        Of the light-curve review, for those it saw.
+    appearances
+        What became of each star kept.
+    """
 
     run: RunDate
-    flagged: int
-    fates: Mapping[Fate, int]
+    fates: Mapping[tuple[Origin, Fate], int]
     kept: Mapping[int, Detection]
+    neighbours: Mapping[int, int]
     verdicts: Mapping[int, Stage1]
     appearances: Mapping[int, Appearance]
 
@@ -54,100 +66,112 @@ class Season:
     histories: tuple[StarHistory, ...]
     labelled: tuple[LabelledStar, ...]
 
-    def funnel(self) -> dict[str, float]:
-        """Daily means at the simulated scale (Viaña et al. 2025, fig. 2 and sec. 3)."""
-        n = max(len(self.runs), 1)
-        seen = [appearance for run in self.runs for appearance in run.appearances.values()]
-        return {
-            "flagged": sum(run.flagged for run in self.runs) / n,
-            "kept": sum(len(run.kept) for run in self.runs) / n,
-            "new": sum(appearance.new for appearance in seen) / n,
-            "stage_1": sum(appearance.passed for appearance in seen) / n,
-            "alerted": sum(appearance.alerted for appearance in seen) / n,
-        }
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a run knows of those before it: reviewers' memory, and sources announced by then."""
+
+    memory: ReviewMemory
+    announced: frozenset[int]
 
 
 def live_season(
     plan: SeasonPlan, bench: Bench, workers: Workers, progress: Progress = lambda *_: None
 ) -> Season:
     """Detect, vet, review and label one season. Blocks for minutes."""
-    detections: dict[int, list[Detection]] = {}
-    for found in workers.map("detect", sorted(bench.stars)):
-        detections |= found
-        progress("detect", len(detections), len(bench.stars))
-    by_run: dict[str, dict[int, Detection]] = {date.run_id: {} for date in bench.dates}
-    for number, found in detections.items():
-        for detection in found:
-            by_run[detection.run_id][number] = detection
-    runs, memory = [], ReviewMemory()
-    for done, run in enumerate(bench.dates, 1):
-        review, memory = _review_run(plan, run, by_run[run.run_id], bench.stars, memory, workers)
+    found, scanned = [], 0
+    for chunk in workers.map("detect", in_chunks(sorted(bench.stars), _STARS_AT_ONCE)):
+        found.append(chunk)
+        scanned = min(scanned + _STARS_AT_ONCE, len(bench.stars))
+        progress("detect", scanned, len(bench.stars))
+    rows = np.concatenate([np.empty(0, dtype=DETECTION_ROW), *found])
+    runs, before = [], _Before(ReviewMemory(), frozenset())
+    for done, (run, today) in enumerate(zip(bench.dates, by_run(rows, len(bench.dates)), strict=True), 1):
+        review, before = _review_run(plan, run, today, bench, before, workers)
         runs.append(review)
         progress("review", done, len(bench.dates))
-    histories = tuple(_histories(bench.stars, runs, workers))
+    histories = tuple(_histories(bench.stars, runs, workers, progress))
     return Season(bench.stars, tuple(runs), histories, label_season(histories))
 
 
 def _review_run(
     plan: SeasonPlan,
     run: RunDate,
-    today: Mapping[int, Detection],
-    stars: Mapping[int, Star],
-    memory: ReviewMemory,
+    today: DetectionRows,
+    bench: Bench,
+    before: _Before,
     workers: Workers,
-) -> tuple[RunReview, ReviewMemory]:
-    """Vet a run's detections, review the new ones, alert the strongest that pass the images too."""
-    config = plan.config
-    numbers = sorted(today)
-    flagged = {n: _flagged(stars[n], today[n]) for n in numbers}
-    fates = vet([flagged[n] for n in numbers], config.vetting, scale=plan.scale_false)
-    kept = {n: today[n] for n, fate in zip(numbers, fates, strict=True) if fate is Fate.KEPT}
-    new = [n for n in kept if not memory.is_old(stars[n].star_id, run.run_id, config.vetting)]
+) -> tuple[RunReview, _Before]:
+    """Vet a run's detections, review the new ones, announce the strongest that pass the images too."""
+    vetting, memory, stars = plan.config.vetting, before.memory, bench.stars
+    flagged = {int(row["star"]): _flagged(stars[int(row["star"])], run, row) for row in today}
+    fates = vet(list(flagged.values()), vetting, scale=plan.scale_false)
+    near = dict(zip(flagged, neighbour_counts(list(flagged.values()), vetting), strict=True))
+    kept = {
+        int(row["star"]): bench.code.detection(row)
+        for row, fate in zip(today, fates, strict=True)
+        if fate is Fate.KEPT
+    }
+    known = [n for n in kept if stars[n].source in before.announced]
+    new = [
+        n
+        for n in kept
+        if stars[n].source not in before.announced
+        and not memory.is_old(stars[n].star_id, run.run_id, vetting)
+    ]
     verdicts: dict[int, Stage1] = {}
-    for found in workers.map("review", [(n, kept[n]) for n in new]):
+    for found in workers.map("review", in_chunks([(n, kept[n]) for n in new], _REVIEWS_AT_ONCE)):
         verdicts |= found
     passed = [n for n in new if verdicts[n].passed]
-    primaries = _primaries(passed, flagged, memory, plan)
+    others = [*(flagged[n] for n in known), *memory.passed]
     alerted = {
         n
-        for n in primaries
-        if stage2(stars[n].kind, generator(plan.seed, "stage 2", stars[n].source), config.review)
+        for n in _primaries([flagged[n] for n in passed], passed, others, plan)
+        if stage2(stars[n].kind, generator(plan.seed, "stage 2", stars[n].source), plan.config.review)
     }
-    appearances = {
-        n: Appearance(run.run_id, run.t_cut, n in verdicts, n in set(passed), n in alerted) for n in kept
-    }
+    announced = before.announced | {stars[n].source for n in alerted}
     after = memory.after(
         run,
-        rejected=[stars[n].star_id for n in new if not verdicts[n].passed],
+        rejected=[stars[n].star_id for n in new if n not in alerted],
         passed=[flagged[n] for n in passed],
-        config=config.vetting,
+        config=vetting,
     )
-    return RunReview(run, len(today), Counter(fates), kept, verdicts, appearances), after
+    appearances = {
+        n: Appearance(
+            run.run_id,
+            run.t_cut,
+            new=n in verdicts,
+            passed=n in verdicts and verdicts[n].passed,
+            alerted=n in alerted,
+        )
+        for n in kept
+    }
+    counts = Counter((origin(stars[n]), fate) for n, fate in zip(flagged, fates, strict=True))
+    review = RunReview(run, counts, kept, {n: near[n] for n in kept}, verdicts, appearances)
+    return review, _Before(after, announced)
 
 
 def _primaries(
-    passed: Sequence[int], flagged: Mapping[int, Flagged], memory: ReviewMemory, plan: SeasonPlan
+    candidates: Sequence[Flagged], numbers: Sequence[int], others: Sequence[Flagged], plan: SeasonPlan
 ) -> list[int]:
-    """Those that no stronger neighbour stands for, of this run or of the days before."""
-    candidates = [flagged[n] for n in passed]
-    stronger = strongest_neighbours([*candidates, *memory.passed], plan.config.vetting)
-    return [
-        n for n, neighbour in zip(passed, islice(stronger, len(passed)), strict=True) if neighbour is None
-    ]
+    """Those that no stronger neighbour stands for, among themselves or ``others``."""
+    stronger = strongest_neighbours([*candidates, *others], plan.config.vetting)
+    return [n for n, one in zip(numbers, islice(stronger, len(numbers)), strict=True) if one is None]
 
 
 def _histories(
-    stars: Mapping[int, Star], runs: Iterable[RunReview], workers: Workers
+    stars: Mapping[int, Star], runs: Iterable[RunReview], workers: Workers, progress: Progress
 ) -> Iterator[StarHistory]:
-    """Every listed star; the season-end check is made for events and for what was alerted."""
+    """Every listed star; the season-end check is made for events and for what was announced."""
     seen: dict[int, list[Appearance]] = {}
     for run in runs:
         for number, appearance in run.appearances.items():
             seen.setdefault(number, []).append(appearance)
     checked = [n for n in sorted(seen) if stars[n].event is not None or any(a.alerted for a in seen[n])]
     classes: dict[int, EventClass | None] = {}
-    for found in workers.map("check", checked):
+    for found in workers.map("check", in_chunks(checked, _REVIEWS_AT_ONCE)):
         classes |= found
+        progress("check", len(classes), len(checked))
     for number in sorted(seen):
         star = stars[number]
         yield StarHistory(
@@ -161,53 +185,18 @@ def _histories(
         )
 
 
-def _flagged(star: Star, detection: Detection) -> Flagged:
+def origin(star: Star) -> Origin:
+    """Tell whether a star scales with the events or with everything else."""
+    return "event" if star.kind in (EVENT, "ghost") else "other"
+
+
+def _flagged(star: Star, run: RunDate, row: Any) -> Flagged:
     return Flagged(
         star_id=star.star_id,
         field=star.field,
         chip=star.chip,
         ra=star.ra,
         dec=star.dec,
-        t_cut=detection.t_cut,
-        delta_chi2=detection.delta_chi2,
+        t_cut=run.t_cut,
+        delta_chi2=float(row["delta_chi2"]),
     )
-
-
-class HereAlone:
-    """`Workers` in this process."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-
-    def map(self, method: str, items: Sequence[Any]) -> Iterator[Any]:
-        """Results chunk by chunk."""
-        return (getattr(self._bench, method)(chunk) for chunk in _chunks(items))
-
-
-class ProcessWorkers:
-    """`Workers` in processes of their own, each with its own bench."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def map(self, method: str, items: Sequence[Any]) -> Iterator[Any]:
-        """Results chunk by chunk, in order."""
-        return self._pool.imap(_call, [(method, chunk) for chunk in _chunks(items)])
-
-
-_BENCH: list[Bench] = []
-"""The bench of a worker process, set once by its initialiser."""
-
-
-def set_bench(plan: SeasonPlan) -> None:
-    """Initialise a worker process of a pool."""
-    _BENCH[:] = [Bench(plan)]
-
-
-def _call(task: tuple[str, Sequence[Any]]) -> Any:
-    method, chunk = task
-    return getattr(_BENCH[0], method)(chunk)
-
-
-def _chunks(items: Sequence[Any]) -> list[list[Any]]:
-    return [list(items[i : i + _CHUNK]) for i in range(0, len(items), _CHUNK)]

@@ -21,33 +21,15 @@ class NotEnoughStars(ValueError):
     """A class has fewer stars than were asked for."""
 
 
-def counts_at(scale: float) -> Mapping[Label, int]:
-    """Return the paper's class sizes times ``scale``, rounded, at least one each.
+def affordable_counts(stars: Iterable[LabelledStar]) -> Mapping[Label, int]:
+    """Return the class sizes that ``stars`` allow, at most the paper's.
 
-    Raises
-    ------
-    ValueError
-        If the scale is not above 0.
-    """
-    if not scale > 0.0:
-        raise ValueError(f"scale must be above 0, got {scale}")
-    return {label: max(round(count * scale), 1) for label, count in PAPER_COUNTS.items()}
-
-
-def largest_counts(stars: Iterable[LabelledStar]) -> Mapping[Label, int]:
-    """Return the largest class sizes in the paper's proportions, at most the paper's, that ``stars`` allow.
-
-    Raises
-    ------
-    NotEnoughStars
-        If a class has no stars.
+    Yes and Maybe as many as there are, No in the paper's proportion to the two together.
     """
     found = Counter(star.label for star in stars)
-    empty = [label.value for label in Label if not found[label]]
-    if empty:
-        raise NotEnoughStars(f"no stars of class {', '.join(empty)}")
-    scale = min(1.0, *(found[label] / count for label, count in PAPER_COUNTS.items()))
-    return {label: max(int(count * scale + 1e-9), 1) for label, count in PAPER_COUNTS.items()}
+    counts = {label: min(found[label], PAPER_COUNTS[label]) for label in (Label.YES, Label.MAYBE)}
+    share = sum(counts.values()) / (PAPER_COUNTS[Label.YES] + PAPER_COUNTS[Label.MAYBE])
+    return counts | {Label.NO: min(found[Label.NO], round(PAPER_COUNTS[Label.NO] * share))}
 
 
 def select(
@@ -60,7 +42,7 @@ def select(
     stars
         From `labels.label_season`.
     counts
-        Stars wanted of each class, e.g. `PAPER_COUNTS` or `counts_at`.
+        Stars wanted of each class, e.g. `PAPER_COUNTS` or `affordable_counts`.
     rng
         The set depends on it and on the stars, not on their order.
 
@@ -68,7 +50,7 @@ def select(
     -------
     tuple of LabelledStar
         By star id. Each date has as many Nos as its share of the Yes stars says; where a date has
-        too few, Nos of the nearest dates stand in.
+        too few, Nos of the nearest dates stand in; without Yes stars Nos are drawn at random.
 
     Raises
     ------
@@ -88,7 +70,8 @@ def select(
         raise NotEnoughStars("not enough stars of class " + "; ".join(short))
     yes = _sample(by_label[Label.YES], counts[Label.YES], rng)
     maybe = _sample(by_label[Label.MAYBE], counts[Label.MAYBE], rng)
-    no = _date_matched(by_label[Label.NO], counts[Label.NO], Counter(star.run_id for star in yes), rng)
+    dates = Counter(star.run_id for star in yes or by_label[Label.NO])
+    no = _date_matched(by_label[Label.NO], counts[Label.NO], dates, rng)
     return tuple(sorted((*yes, *maybe, *no), key=lambda star: star.star_id))
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from model_build.season.neighbours import friends, pairs_within
+from model_build.season.tables import read_table, schema_of, write_table
 from stream_worker.preprocessing.light_curve import Float64Array, IntArray
 
 TRUTH_FILE: Final = "truth.parquet"
-TRUTH_VERSION: Final = "1"
-
-
-class BadTruthTable(ValueError):
-    """A file is no truth table of this version."""
+TRUTH_VERSION: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +43,8 @@ class TruthRow:
         Hidden truth: see `stars.Star`.
     cluster
         Stars of a cluster (within 20 arcsec of each other by steps, or of one parent) share it.
+    neighbours
+        Other stars flagged in the same run within 20 arcsec.
     field, chip, x, y, ra, dec, i_base
         Where and how bright the star is: px on the chip, degrees, I magnitude.
     t_0, u_0, t_E, rho, f_s, pi_E_N, pi_E_E, s, q, alpha
@@ -73,6 +69,7 @@ class TruthRow:
     parent: str | None
     source: int
     cluster: int
+    neighbours: int
     field: str
     chip: str
     x: float
@@ -92,18 +89,7 @@ class TruthRow:
     alpha: float | None = None
 
 
-_ARROW_TYPES: Final = {"str": pa.string(), "float": pa.float64(), "bool": pa.bool_(), "int": pa.int64()}
-
-
-def _arrow_field(name: str, annotation: str) -> pa.Field:
-    kind, *optional = annotation.split(" | ")
-    return pa.field(name, _ARROW_TYPES[kind], nullable=bool(optional))
-
-
-TRUTH_SCHEMA: Final = pa.schema(
-    [_arrow_field(column.name, str(column.type)) for column in fields(TruthRow)],
-    metadata={"lensnet.truth_version": TRUTH_VERSION},
-)
+TRUTH_SCHEMA: Final = schema_of(TruthRow, "lensnet.truth_version", TRUTH_VERSION)
 """Columns of the table, in the order of `TruthRow`; those that may be None are nullable."""
 
 
@@ -112,23 +98,7 @@ def write_truth(path: Path, rows: Iterable[TruthRow]) -> int:
 
     Equal rows in equal order give equal bytes. An existing file is replaced.
     """
-    columns: dict[str, list[Any]] = {column.name: [] for column in fields(TruthRow)}
-    for row in rows:
-        for name, values in columns.items():
-            values.append(getattr(row, name))
-    table = pa.table(columns, schema=TRUTH_SCHEMA)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        with Path(temporary).open("rb") as written:
-            os.fsync(written.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return int(table.num_rows)
+    return write_table(path, rows, TRUTH_SCHEMA)
 
 
 def read_truth(path: Path) -> tuple[TruthRow, ...]:
@@ -136,7 +106,7 @@ def read_truth(path: Path) -> tuple[TruthRow, ...]:
 
     Raises
     ------
-    BadTruthTable
+    BadTable
         If the file is no Parquet file, or its version or columns are others than this code's.
     FileNotFoundError
         If there is no such file.
@@ -147,19 +117,7 @@ def read_truth(path: Path) -> tuple[TruthRow, ...]:
 
 def read_truth_table(path: Path) -> pa.Table:
     """Return the table as Arrow; raises as `read_truth`."""
-    try:
-        found = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise BadTruthTable(f"{path}: no Parquet file: {error}") from error
-    version = (found.metadata or {}).get(b"lensnet.truth_version", b"").decode()
-    if version != TRUTH_VERSION:
-        raise BadTruthTable(f"{path}: truth table version {version!r}, expected {TRUTH_VERSION!r}")
-    if not found.equals(TRUTH_SCHEMA):
-        differing = sorted(
-            set(map(str, found)).symmetric_difference(map(str, TRUTH_SCHEMA)) or ["order of columns"]
-        )
-        raise BadTruthTable(f"{path}: columns differ from those of version {TRUTH_VERSION}: {differing}")
-    return pq.read_table(path)
+    return read_table(path, TRUTH_SCHEMA)
 
 
 def clusters(

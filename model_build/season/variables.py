@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -71,28 +70,32 @@ class OutburstConfig:
 
 @dataclass(frozen=True, slots=True)
 class VariablesConfig:
-    """Shapes and proportions of variable stars. [K] public, [M] common knowledge, [A] assumed."""
+    """Shapes and proportions of variable stars.
 
-    # [K] Miras, semiregulars and OSARGs of the OGLE-III bulge catalogue (Soszynski et al. 2013);
-    # [M] dwarf novae, after Mroz et al. 2015; [A] flaring dwarfs
-    stars: Mapping[str, NonNegative] = field(
-        default_factory=lambda: MappingProxyType(
-            {"mira": 6528.0, "sr": 33235.0, "osarg": 192643.0, "cv": 1091.0, "flare": 5000.0}
-        )
-    )
-    # [M] periods and amplitudes of the classes in I; [A] shapes, and magnitudes above saturation
-    mira: PulsationConfig = PulsationConfig((14.5, 17.5), (100.0, 500.0), (0.4, 1.5), 1, 0.4, 0.2, 0.0)
-    sr: PulsationConfig = PulsationConfig((14.5, 17.0), (40.0, 300.0), (0.05, 0.4), 2, 0.1, 0.6, 0.3)
-    osarg: PulsationConfig = PulsationConfig((14.5, 16.5), (10.0, 100.0), (0.003, 0.06), 3, 0.0, 0.8, 0.3)
-    long_secondary_period_range_d: PositiveRange = (200.0, 500.0)  # [M]
-    long_secondary_amplitude_range: PositiveRange = (0.02, 0.2)  # [M] magnitudes
-    # [A] after [M]: 1 to 4 mag, diluted by the star that the catalogue has at this place
-    cv: OutburstConfig = OutburstConfig((17.5, 21.0), (0.3, 2.0), (3.0, 15.0), (0.3, 30.0), (20.0, 300.0))
-    flare: OutburstConfig = OutburstConfig(
-        (16.5, 20.5), (0.002, 0.02), (0.03, 0.4), (0.02, 3.0), (5.0, 200.0)
-    )
-    interval_scatter: float = 0.25  # [A] of the time between outbursts
-    height_factor_range: PositiveRange = (0.6, 1.2)  # [A] of an outburst to the star's typical one
+    Parameters
+    ----------
+    stars
+        How many of each kind the survey's fields have.
+    mira, sr, osarg, cv, flare
+        Of each kind.
+    long_secondary_period_range_d, long_secondary_amplitude_range
+        Days and magnitudes.
+    interval_scatter
+        Of the time between outbursts, relative.
+    height_factor_range
+        Of an outburst to the star's typical one.
+    """
+
+    stars: Mapping[str, NonNegative]
+    mira: PulsationConfig
+    sr: PulsationConfig
+    osarg: PulsationConfig
+    long_secondary_period_range_d: PositiveRange
+    long_secondary_amplitude_range: PositiveRange
+    cv: OutburstConfig
+    flare: OutburstConfig
+    interval_scatter: float
+    height_factor_range: PositiveRange
 
 
 @dataclass(frozen=True, slots=True)

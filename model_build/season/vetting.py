@@ -37,6 +37,8 @@ class VettingConfig:
         A star in larger company is rejected.
     cap_chip, cap_field
         Stars kept per chip and per field, by star id.
+    cap_least
+        No scaled cap is smaller: in a small share of the survey chance clusters would meet it, not load.
     cap_total
         Stars kept of the whole survey if ``limit_total``.
     limit_total
@@ -54,6 +56,7 @@ class VettingConfig:
     cap_chip: PositiveInt
     cap_field: PositiveInt
     cap_total: PositiveInt
+    cap_least: PositiveInt
     limit_total: bool
     neighbour_days: NonNegative
     memory_days: PositiveInt
@@ -93,7 +96,7 @@ def vet(flagged: Sequence[Flagged], config: VettingConfig, *, scale: float = 1.0
     flagged
         One entry per star, in any order.
     config
-        Limits; the caps are multiplied by ``scale`` (rounded up).
+        Limits; the caps are multiplied by ``scale`` (rounded up, `VettingConfig.cap_least` at least).
     scale
         Share of the survey's stars that is simulated, > 0.
 
@@ -109,11 +112,15 @@ def vet(flagged: Sequence[Flagged], config: VettingConfig, *, scale: float = 1.0
     by_id = sorted(range(len(flagged)), key=lambda i: flagged[i].star_id)
     chips = [(star.field, star.chip) for star in flagged]
     fields = [star.field for star in flagged]
-    _cap(fates, by_id, chips, ceil(config.cap_chip * scale), Fate.CHIP_CAP)
-    _cap(fates, by_id, fields, ceil(config.cap_field * scale), Fate.FIELD_CAP)
+    _cap(fates, by_id, chips, _scaled(config.cap_chip, scale, config), Fate.CHIP_CAP)
+    _cap(fates, by_id, fields, _scaled(config.cap_field, scale, config), Fate.FIELD_CAP)
     if config.limit_total:
-        _cap(fates, by_id, [None] * len(flagged), ceil(config.cap_total * scale), Fate.TOTAL_CAP)
+        _cap(fates, by_id, [None] * len(flagged), _scaled(config.cap_total, scale, config), Fate.TOTAL_CAP)
     return tuple(fates)
+
+
+def _scaled(cap: int, scale: float, config: VettingConfig) -> int:
+    return min(max(ceil(cap * scale), config.cap_least), cap)
 
 
 def _crowded(flagged: Sequence[Flagged], config: VettingConfig) -> list[bool]:
@@ -147,6 +154,12 @@ def _cap(fates: list[Fate], by_id: Sequence[int], places: Sequence[object], cap:
             n_kept[places[i]] += 1
             if n_kept[places[i]] > cap:
                 fates[i] = beyond
+
+
+def neighbour_counts(flagged: Sequence[Flagged], config: VettingConfig) -> tuple[int, ...]:
+    """Return how many others of one run's flagged entries lie within the radius of each."""
+    near = pairs_within(positions(flagged), config.radius_arcsec)
+    return tuple(np.bincount(near.ravel(), minlength=len(flagged)).tolist())
 
 
 def strongest_neighbours(candidates: Sequence[Flagged], config: VettingConfig) -> tuple[int | None, ...]:

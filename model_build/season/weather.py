@@ -19,10 +19,14 @@ _FEBRUARY = 2
 class Nights:
     """What all fields of a site share, one value per night of the season.
 
-    ``transparency`` is in (0, 1], ``fwhm_factor`` relative to the site's median, ``month`` 1..12.
+    ``opens`` and ``closes`` are shares of the day from one local noon to the next: 0 and 1 for a whole
+    night, some time about midnight where weather cuts it. ``transparency`` is in (0, 1], ``fwhm_factor``
+    relative to the site's median.
     """
 
     is_open: BoolArray
+    opens: Float64Array
+    closes: Float64Array
     transparency: Float64Array
     fwhm_factor: Float64Array
 
@@ -42,18 +46,32 @@ def draw_nights(
     seed, name, season = key
     n = months.size
     fraction = np.array(site.open_fraction)[np.clip(months - _FEBRUARY, 0, MONTHS - 1)] * site.open_factor
+    part = np.minimum(weather.partial_fraction, 2.0 * (1.0 - np.minimum(fraction, 1.0)))
     rng = generator(seed, "clouds", name, season)
     cloudy = rng.random(n) < weather.cloudy_fraction
     loss = rng.beta(1.0, weather.cloud_beta, n) * rng.uniform(0.0, weather.cloud_depth, n)
+    opens, closes = _hours(part, weather.partial_hours, generator(seed, "hours", name, season))
     return Nights(
         is_open=open_nights(
-            np.minimum(fraction, 1.0), weather.persistence, generator(seed, "open", name, season)
+            np.minimum(fraction / (1.0 - 0.5 * part), 1.0),
+            weather.persistence,
+            generator(seed, "open", name, season),
         ),
+        opens=opens,
+        closes=closes,
         transparency=np.where(cloudy, 1.0 - loss, 1.0),
         fwhm_factor=np.exp(
             autoregression(n, seeing.night_rho, seeing.night_sigma, generator(seed, "seeing", name, season))
         ),
     )
+
+
+def _hours(part: Float64Array, hours: float, rng: np.random.Generator) -> tuple[Float64Array, Float64Array]:
+    """Draw when nights open and close; a share ``part`` [n] of them is cut within ``hours`` of midnight."""
+    is_part = rng.random(part.size) < part
+    cut = 0.5 + rng.uniform(-hours, hours, part.size) / 24.0
+    is_late = rng.random(part.size) < 0.5
+    return np.where(is_part & is_late, cut, 0.0), np.where(is_part & ~is_late, cut, 1.0)
 
 
 def open_nights(fraction: Float64Array, persistence: float, rng: np.random.Generator) -> BoolArray:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from model_build.season.alertfinder import Detection, scan
 from model_build.season.config import SeasonConfig
+from model_build.season.detections import DETECTION_ROW, DetectionCode, DetectionRows
 from model_build.season.eventfinder import EventClass, find_event
 from model_build.season.generators import generator
 from model_build.season.observing import Observatory
@@ -40,34 +43,36 @@ class Bench:
     def __init__(self, plan: SeasonPlan) -> None:
         self.plan = plan
         self.dates = run_dates(plan.season, plan.config)
+        self.code = DetectionCode(self.dates, tuple(plan.config.fields))
         scene = build_scene(plan.config, plan.season, plan.seed, plan.scale_events, plan.scale_false)
         schedule = build_schedule(plan.config, plan.season, plan.seed, plan.cache)
         self.stars = {star.number: star for star in scene.stars}
         self.observatory = Observatory(plan.config, schedule, scene)
 
-    def detect(self, numbers: Sequence[int]) -> dict[int, list[Detection]]:
-        """Detections of each star, over all runs."""
+    def detect(self, numbers: Sequence[int]) -> DetectionRows:
+        """Detections of each star over all runs, as rows."""
         config = self.plan.config.detection
-        found = {}
+        found = [np.empty(0, dtype=DETECTION_ROW)]
         for number in numbers:
             star = self.stars[number]
             thresholds = config.thresholds(self.plan.config.fields[star.field].cadence)
             curves = self.observatory.light_curves(star)
-            found[number] = scan(curves, self.dates, config, thresholds)
-        return found
+            found.append(self.code.rows(number, scan(curves, self.dates, config, thresholds)))
+        return np.concatenate(found)
 
     def review(self, asked: Sequence[tuple[int, Detection]]) -> dict[int, Stage1]:
-        """Light-curve review of each star in one run."""
+        """Light-curve review of each star in one run; what was noticed is left out."""
         verdicts = {}
         for number, detection in asked:
             star = self.stars[number]
-            verdicts[number] = stage1(
+            verdict = stage1(
                 self.observatory.light_curves(star),
                 detection.t_break,
                 detection.t_cut,
                 generator(self.plan.seed, "stage 1", number, detection.run_id),
                 self.plan.config.review,
             )
+            verdicts[number] = replace(verdict, impression=None)
         return verdicts
 
     def check(self, numbers: Sequence[int]) -> dict[int, EventClass | None]:

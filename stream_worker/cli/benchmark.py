@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -15,6 +15,10 @@ from rich.table import Table
 from stream_worker.cli.common import broker_errors, examples, fail, output_console, with_settings
 from stream_worker.settings import Settings
 
+if TYPE_CHECKING:
+    from stream_worker.candidate import Candidate
+
+_SEED = 1
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -48,17 +52,14 @@ def benchmark(
     Machines are shared and noisy: compare the ratios within one run, not rates of different runs.
     """
     from stream_worker.benchmarking import TooQuick, measure
-    from stream_worker.codec import read_candidates
     from stream_worker.dev_kafka import DevKafkaError
     from stream_worker.kafka.candidate_sink import DeliveryError
     from stream_worker.kafka.topics import TopicCreationError
     from stream_worker.local_stream.processes import ProcessFailed
 
     console = Console(stderr=True, highlight=False)
-    with tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as folder:
-        files = list(archives) or _simulate(Path(folder), candidates, console)
-        loaded = [candidate for file in files for candidate in read_candidates(file)][:candidates]
     try:
+        loaded = _load(archives, candidates) if archives else _simulate(candidates, console)
         with broker_errors(settings):
             rates = measure(settings, loaded, rounds=rounds, broker=broker, say=console.print)
     except (TooQuick, ProcessFailed, DevKafkaError, TopicCreationError, DeliveryError) as error:
@@ -72,13 +73,18 @@ def benchmark(
     output_console().print(table)
 
 
-def _simulate(folder: Path, candidates: int, console: Console) -> list[Path]:
+def _load(files: Sequence[Path], at_most: int) -> list[Candidate]:
+    from stream_worker.codec import read_candidates
+
+    return [candidate for file in files for candidate in read_candidates(file)][:at_most]
+
+
+def _simulate(candidates: int, console: Console) -> list[Candidate]:
+    from stream_worker.local_stream.simulation import simulation
+
     console.print(f"simulating {candidates} candidates")
-    out = folder / "season"
-    command = [sys.executable, "-m", "model_build", "simulate", "--candidates", str(candidates)]
-    done = subprocess.run(  # noqa: S603 - our own command
-        [*command, "--out", str(out)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        fail(f"model-build simulate failed:\n{done.stderr[-2000:]}")
-    return sorted(out.glob("run-*.avro"))
+    with (
+        tempfile.TemporaryDirectory(prefix="lensnet-benchmark-") as folder,
+        simulation(candidates, _SEED, Path(folder)) as simulated,
+    ):
+        return _load(simulated(), candidates)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +17,12 @@ from stream_worker.codec import decode_candidate, read_candidates
 from stream_worker.demo.bad_packets import bad_packets
 from stream_worker.demo.real_event import NAME, STAR, T_CUT, light_curve_files
 from stream_worker.dev_kafka import dev_kafka
-from stream_worker.dev_kafka.guard import guarded
 from stream_worker.ingest.report import pysis_text
 from stream_worker.ingest.run import run_ingest_archive, run_ingest_pysis
 from stream_worker.kafka.candidate_sink import KafkaCandidateSink
 from stream_worker.kafka.clients import idempotent_producer
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, stopping
+from stream_worker.local_stream.simulation import simulation
 from stream_worker.local_stream.stream import own_names, own_topics, read_topic, start_stages
 from stream_worker.offline import score_offline
 from stream_worker.plans import candidate_encoder, candidate_resolver
@@ -111,15 +108,17 @@ def run_demo(
     pysis_files = light_curve_files(real_event)
     with (
         tempfile.TemporaryDirectory(prefix="lensnet-demo-") as name,
+        simulation(candidates, seed, Path(name)) as simulated,
         dev_kafka(env=environ, say=say) as kafka,
     ):
         folder = Path(name)
         settings = _settings(kafka.bootstrap_servers, environ)
-        with _simulation(candidates, seed, folder) as simulated, own_topics(settings, say):
+        with own_topics(settings, say):
             say("starting the two stages, score and deduplicate, as processes of their own")
             workers = start_stages(settings, folder)
             codes: dict[str, int] = {}
             with stopping(workers, codes.__setitem__):
+                say(f"waiting for the simulation of {candidates} candidates")
                 archive = simulated()
                 for worker in workers:
                     worker.wait_started()
@@ -139,30 +138,6 @@ def _settings(bootstrap_servers: str, environ: Mapping[str, str]) -> Settings:
     kafka = {"bootstrap_servers": bootstrap_servers, "session_timeout_ms": 6000}
     prefix = f"lensnet-demo-{uuid.uuid4().hex[:8]}."
     return load_settings(environ, overrides={"kafka": kafka, **own_names(prefix)})
-
-
-@contextmanager
-def _simulation(candidates: int, seed: int, folder: Path) -> Iterator[Callable[[], list[Path]]]:
-    """Run ``model-build simulate`` beside the rest; the value waits for its files."""
-    out, log = folder / "season", folder / "simulate.log"
-    command = [sys.executable, "-m", "model_build", "simulate", "--out", str(out)]
-    command += ["--candidates", str(candidates), "--seed", str(seed)]
-    with (
-        log.open("wb") as stream,
-        subprocess.Popen(  # noqa: S603 - our own command
-            guarded(command), stdout=stream, stderr=stream, stdin=subprocess.DEVNULL
-        ) as process,
-    ):
-
-        def files() -> list[Path]:
-            if process.wait() != 0:
-                raise ProcessFailed(f"model-build simulate failed:\n{log.read_text()[-2000:]}")
-            return sorted(out.glob("run-*.avro"))
-
-        try:
-            yield files
-        finally:
-            process.terminate()
 
 
 def _ingest(

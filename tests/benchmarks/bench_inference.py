@@ -2,21 +2,24 @@
 
     python tests/benchmarks/bench_inference.py [--candidates 256] [--threads 2] [--seconds 5] [--json]
 
-The window holds simulated candidates, so lengths are those of a season. Run it on a quiet machine.
+The window holds simulated candidates of a week in June, when light curves are half a season long.
+Run it on a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from model_build.simulator.simulate import simulate_season
 from stream_worker.batching import length_sorted_batches
 from stream_worker.bundle import load_bundle
+from stream_worker.codec import read_candidates
+from stream_worker.local_stream.simulation import simulation
 from stream_worker.preprocessing import prepare, standardise
 from stream_worker.scoring import open_scorer
 from stream_worker.settings import Settings
@@ -24,9 +27,11 @@ from stream_worker.settings import Settings
 
 def window_of(n, bundle):
     """``n`` simulated candidates as the network takes them."""
+    with tempfile.TemporaryDirectory() as folder, simulation(n, 42, Path(folder)) as simulated:
+        candidates = [candidate for path in simulated() for candidate in read_candidates(path)]
     window = []
-    for simulated in simulate_season(2021, n, 42):
-        candidate, detection = simulated.candidate, simulated.candidate.alertfinder
+    for candidate in candidates:
+        detection = candidate.alertfinder
         prepared = prepare(
             candidate.light_curves,
             t_break=detection.t_break,

@@ -27,13 +27,10 @@ def test_the_worker_imports_where_training_packages_are_absent(blocked):
     loaded_after(f"import sys; sys.modules[{blocked!r}] = None\nimport {WORKER_MODULES}")
 
 
-def test_simulating_needs_no_tensorflow():
-    loaded = loaded_after(
-        "import sys; sys.modules['tensorflow'] = None; sys.modules['keras'] = None\n"
-        "from model_build.cli import cli\n"
-        "from model_build.simulator.cli import simulate"
-    )
-    assert "model_build" in loaded
+def test_simulating_loads_neither_network_nor_kafka():
+    loaded = loaded_after("import model_build.season.cli, model_build.season.command")
+    assert {"model_build", "pyarrow"} <= loaded
+    assert not loaded & {"tensorflow", "keras", "onnx", "onnxruntime", "confluent_kafka"}
 
 
 def test_help_is_light():

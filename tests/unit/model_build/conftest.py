@@ -1,13 +1,22 @@
-"""Random networks, weak and strong."""
+"""Random networks, weak and strong, and a small season."""
 
 from __future__ import annotations
+
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model_build.bundle_writer import Release
 from model_build.network import build_network
-from stream_worker.preprocessing import PreprocessingOptions, Standardisation
+from model_build.season.command import Order, simulate_to
+from model_build.season.sizes import short_stream
+from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
+from stream_worker.candidate import Candidate
+from stream_worker.codec import read_candidates, write_candidates
+from stream_worker.preprocessing import LightCurve, PreprocessingOptions, Standardisation
 
 
 def random_network(scale):
@@ -42,3 +51,49 @@ def release():
         metrics={"auc": 0.5},
         model_card="# A random network\n",
     )
+
+
+@pytest.fixture(scope="session")
+def season_cache(request) -> Path:
+    """Folder of ephemerides and schedules, kept between runs under the hash of their inputs."""
+    return request.config.cache.mkdir("season")
+
+
+@pytest.fixture(scope="session")
+def stream_archive(season_cache, tmp_path_factory) -> Path:
+    """The first 100 candidates of a week, as they come."""
+    folder = tmp_path_factory.mktemp("stream") / "season"
+    simulate_to(folder, Order(2021, 3, short_stream(100)), cache=season_cache)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled_archive(stream_archive, tmp_path_factory) -> Path:
+    """The same as if each candidate were of a star of its own, labelled in turn yes, maybe and no.
+
+    Light curves are short, to train quickly.
+    """
+    folder = tmp_path_factory.mktemp("labelled") / "season"
+    shutil.copytree(stream_archive, folder)
+    for path in folder.glob("run-*.avro"):
+        write_candidates(path, [shortened(candidate) for candidate in read_candidates(path)])
+    rows = [
+        replace(row, label=("yes", "maybe", "no")[n % 3], selected=True, cluster=n)
+        for n, row in enumerate(read_truth(folder / TRUTH_FILE))
+    ]
+    write_truth(folder / TRUTH_FILE, rows)
+    return folder
+
+
+def shortened(candidate: Candidate, points: int = 50) -> Candidate:
+    """The candidate with the newest points of each light curve only."""
+    curves = [
+        replace(curve, **{name: column[-points:] for name, column in columns_of(curve).items()})
+        for curve in candidate.light_curves
+    ]
+    return replace(candidate, light_curves=tuple(curves))
+
+
+def columns_of(curve: LightCurve) -> dict[str, np.ndarray]:
+    values = {field.name: getattr(curve, field.name) for field in fields(curve)}
+    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

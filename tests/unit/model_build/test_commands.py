@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,8 @@ from click.testing import CliRunner
 from model_build.bundle_writer import write_bundle
 from model_build.cli import cli
 from model_build.commands import _git_commit
+from model_build.dataset import data_sha256
 from model_build.network_bundle import bundle_files
-from model_build.simulator.simulate import simulate_season
-from model_build.simulator.write import write_season
 from stream_worker.bundle import load_bundle
 from stream_worker.settings import Settings
 
@@ -22,19 +22,14 @@ def bundle(tmp_path, small_network, release):
     return write_bundle(tmp_path / "bundle", bundle_files(small_network, release)).path
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("simulated")
-    write_season(simulate_season(2021, 80, 3), folder, lambda _done: None)
-    return folder
-
-
 def invoke(*arguments):
     return CliRunner().invoke(cli, list(map(str, arguments)))
 
 
-def test_training_writes_a_bundle_that_a_worker_takes(simulated, tmp_path):
-    result = invoke("train", "--candidates", simulated, "--out", tmp_path / "b", "--epochs", 1, "--json")
+def test_training_writes_a_bundle_that_a_worker_takes(labelled_archive, tmp_path):
+    result = invoke(
+        "train", "--candidates", labelled_archive, "--out", tmp_path / "b", "--epochs", 1, "--json"
+    )
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout.splitlines()[-1])
     bundle = load_bundle(tmp_path / "b")
@@ -42,24 +37,32 @@ def test_training_writes_a_bundle_that_a_worker_takes(simulated, tmp_path):
     assert bundle.manifest.provisional
     assert bundle.manifest.metrics["auc"] == report["auc"]
     assert bundle.manifest.metrics["n_train"] > bundle.manifest.metrics["n"] > 0
+    assert bundle.manifest.training_data_sha256 == data_sha256(labelled_archive)
     assert "epoch  1" in result.stderr
 
 
-def test_a_bundle_below_the_wanted_auc_is_not_written(simulated, tmp_path):
+def test_a_bundle_below_the_wanted_auc_is_not_written(labelled_archive, tmp_path):
     out = tmp_path / "b"
-    result = invoke("train", "--candidates", simulated, "--out", out, "--epochs", 1, "--min-auc", 1)
+    result = invoke("train", "--candidates", labelled_archive, "--out", out, "--epochs", 1, "--min-auc", 1)
     assert result.exit_code == 1
     assert "is below 1.0: not written" in result.stderr
     assert not out.exists()
 
 
-def test_training_without_labels_fails_with_the_reason(simulated, tmp_path):
-    (tmp_path / "in").mkdir()
-    for path in simulated.glob("run-*.avro"):
-        (tmp_path / "in" / path.name).write_bytes(path.read_bytes())
-    result = invoke("train", "--candidates", tmp_path / "in", "--out", tmp_path / "b")
+def test_training_without_labels_fails_with_the_reason(labelled_archive, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(labelled_archive, folder)
+    (folder / "truth.parquet").unlink()
+    result = invoke("train", "--candidates", folder, "--out", tmp_path / "b")
     assert result.exit_code == 1
-    assert "truth.csv is missing" in result.stderr
+    assert "truth.parquet is missing" in result.stderr
+
+
+def test_too_small_a_season_is_refused_before_training(labelled_archive, tmp_path):
+    result = invoke("train", "--candidates", labelled_archive, "--out", tmp_path / "b", "--limit", 5)
+    assert result.exit_code == 1
+    assert "too few labelled candidates" in result.stderr
+    assert "epoch" not in result.stderr
 
 
 def test_usage_errors_exit_with_2(tmp_path):

@@ -22,7 +22,7 @@ def example(label, rng):
         rows[:, FEATURES.index("flux")] += (2 - label) * 2.0
         rows[:, FEATURES.index("one") :] = 1.0
         sites.append(rows)
-    return Example(SimpleNamespace(sites=tuple(sites)), label, str(rng.integers(1 << 40)))
+    return Example(SimpleNamespace(sites=tuple(sites)), label, int(rng.integers(1 << 40)))
 
 
 def examples(n, seed):

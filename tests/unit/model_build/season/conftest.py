@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from model_build.season.config import load_config
 from model_build.season.schedule import build_schedule
-
-
-@pytest.fixture(scope="session")
-def season_cache(request) -> Path:
-    """Folder of ephemerides and schedules."""
-    return request.config.cache.mkdir("season")
 
 
 @pytest.fixture(scope="session")

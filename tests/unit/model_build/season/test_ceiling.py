@@ -15,7 +15,13 @@ from model_build.season.baselines import (
     classical_features,
     date_and_count_features,
 )
-from model_build.season.ceiling import cross_validate, oracle_ceiling, review_rates, score, truth_features
+from model_build.season.ceiling import (
+    cross_validate,
+    cross_validated,
+    oracle_ceiling,
+    score,
+    truth_features,
+)
 from model_build.season.truth import TruthRow
 from stream_worker.preprocessing import LightCurve
 
@@ -30,7 +36,7 @@ def truth(number, kind, label, review_score=0.3):
         selected=True, first_run_id="2021-05-03", last_run_id="2021-05-10",
         new=True, passed=True, alerted=False, review_score=review_score, rise_snr=20.0,
         event_class=None, kind=kind, parent=None, source=number,
-        cluster=number, field="BLG01", chip="M", x=0.0, y=0.0, ra=268.0, dec=-30.0,
+        cluster=number, neighbours=0, field="BLG01", chip="M", x=0.0, y=0.0, ra=268.0, dec=-30.0,
         i_base=rng.uniform(15.0, 21.0), **event,
     )  # fmt: skip
 
@@ -72,6 +78,19 @@ def test_missing_values_are_allowed_and_results_repeat():
     assert first == again
 
 
+def test_probabilities_are_those_of_classifiers_that_saw_nothing_of_the_cluster():
+    labels, clusters = balanced(20), np.repeat(np.arange(20), 3)
+    features = np.random.default_rng(4).normal(size=(60, 2))
+    probability = cross_validated(features, labels, clusters, 1)
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0)
+    assert cross_validate(features, labels, clusters, 1) == score(probability, labels)
+    swapped = labels.copy()
+    swapped[:3] = labels[[1, 2, 0]]
+    again = cross_validated(features, swapped, clusters, 1)
+    np.testing.assert_array_equal(again[:3], probability[:3])
+    assert not np.array_equal(again, probability)
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="'perhaps'"):
         cross_validate(np.zeros((1, 1)), ["perhaps"], np.zeros(1, dtype=int), 0)
@@ -109,17 +128,6 @@ def test_truth_features_know_nothing_of_verdicts():
     ]
     np.testing.assert_array_equal(truth_features(rows), truth_features(told))
     assert np.isnan(truth_features(rows)[0]).sum() >= 1
-
-
-def test_review_rates_by_hand():
-    kinds = ["event", "event", "event", "bleed", "mira", "quiet", "flare", "sr"]
-    rates = review_rates(kinds, [1, 1, 0, 1, 0, 0, 1, 0], [60.0, 12.0, 11.0, 9.0, 9.0, 9.0, 9.0, 9.0])
-    assert rates.false_pass == 0.25
-    assert rates.miss == pytest.approx(1 / 3)
-    assert rates.miss_by_snr[10.0] == 0.5
-    assert rates.miss_by_snr[50.0] == 0.0
-    assert math.isnan(rates.miss_by_snr[25.0])
-    assert {one.kind: one.rate for one in rates.by_kind}["bleed"] == 1.0
 
 
 def with_auxiliaries(follow):

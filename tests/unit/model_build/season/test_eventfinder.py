@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.season_curves import FIRST, LAST, flat, make_curves
 
-from model_build.season.eventfinder import EventClass, EventFinderConfig, find_event, point_lens
+from model_build.season.config import load_config
+from model_build.season.eventfinder import EventClass, find_event, point_lens
 from stream_worker.preprocessing import SITES, LightCurve
 
-CONFIG = EventFinderConfig()
+CONFIG = load_config().event_finder
 
 
 def lens(t_0, u_0, t_e, flux):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_build.season.config import load_config
 from model_build.season.events import (
     BinaryLensUnavailable,
     EventParameters,
@@ -20,15 +21,16 @@ from model_build.season.events import (
     galactic_longitude,
     magnification,
 )
-from model_build.season.sections import read
+from model_build.season.sections import as_table, read
 
+CONFIG = load_config().events
 SEASON = (9264.5, 9515.5)
 RA, DEC = 269.3, -29.3
 HJD = np.linspace(9265.0, 9515.0, 251)
 
 
 def draws(n, config=None, i_base=19.0, ra=RA, dec=DEC):
-    config = config or EventsConfig()
+    config = config or CONFIG
     return [draw_event(config, SEASON, i_base, ra, dec, np.random.default_rng([7, k])) for k in range(n)]
 
 
@@ -131,15 +133,18 @@ def test_priors_of_single_quantities():
     t_0 = np.array([e.t_0 for e in events])
     f_s = np.array([e.f_s for e in events])
     assert np.quantile(u_0, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.03)
-    assert np.median(t_e) == pytest.approx(20.0 * (1.0 + 0.04 * abs(galactic_longitude(RA, DEC))), rel=0.05)
-    assert np.log(t_e[(t_e > 1.0) & (t_e < 200.0)]).std() == pytest.approx(0.75, rel=0.05)
+    assert np.median(t_e) == pytest.approx(
+        CONFIG.t_e_median_d * (1.0 + 0.04 * abs(galactic_longitude(RA, DEC))), rel=0.05
+    )
+    low, high = np.quantile(np.log(t_e), (0.25, 0.75))
+    assert high - low == pytest.approx(1.349 * CONFIG.t_e_sigma, rel=0.06)
     assert t_e.min() >= 1.0
     assert t_e.max() <= 200.0
     assert t_0.min() >= SEASON[0] - 60.0
     assert t_0.max() <= SEASON[1] + 60.0
     assert np.mean((t_0 > SEASON[0]) & (t_0 < SEASON[1])) == pytest.approx(251.0 / 371.0, abs=0.03)
-    assert np.mean(f_s == 1.0) == pytest.approx(0.4, abs=0.03)
-    assert np.median(f_s[f_s < 1.0]) == pytest.approx(np.sqrt(0.05), rel=0.1)
+    assert np.mean(f_s == 1.0) == pytest.approx(CONFIG.unblended_fraction, abs=0.03)
+    assert np.median(f_s[f_s < 1.0]) == pytest.approx(np.sqrt(CONFIG.blend_range[0]), rel=0.1)
 
 
 def test_parallax_only_in_long_events_and_in_all_directions():
@@ -162,7 +167,7 @@ def test_companions():
 
 
 def test_bright_sources_are_giants():
-    giants = draws(300, i_base=15.0, config=replace(EventsConfig(), unblended_fraction=1.0))
+    giants = draws(300, i_base=15.0, config=replace(CONFIG, unblended_fraction=1.0))
     dwarfs = draws(300, i_base=19.0)
     assert min(e.rho for e in giants) >= 10.0**-2.3
     assert max(e.rho for e in giants) <= 10.0**-1.3
@@ -183,7 +188,7 @@ def test_draws_depend_on_the_generator_alone():
 
 def test_baseline_magnitudes_follow_the_slope():
     rng = np.random.default_rng(3)
-    i = np.array([draw_baseline_magnitude(EventsConfig(), rng) for _ in range(5000)])
+    i = np.array([draw_baseline_magnitude(CONFIG, rng) for _ in range(5000)])
     assert i.min() >= 14.5
     assert i.max() <= 21.5
     faint, bright = np.mean(i > 20.5), np.mean((i > 19.5) & (i <= 20.5))
@@ -192,11 +197,11 @@ def test_baseline_magnitudes_follow_the_slope():
 
 def test_configuration_reads_and_names_every_fault():
     faults: list[str] = []
-    assert read(EventsConfig, {}, "events", faults) == EventsConfig()
+    assert read(EventsConfig, as_table(CONFIG), "events", faults) == CONFIG
     assert faults == []
     read(
         EventsConfig,
-        {"t_e_median_d": -1.0, "binary_fraction": 1.5, "blend_range": [0.0, 1.0]},
+        as_table(CONFIG) | {"t_e_median_d": -1.0, "binary_fraction": 1.5, "blend_range": [0.0, 1.0]},
         "events",
         faults,
     )

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_build.season.config import load_config
 from model_build.season.epochs import EpochTable
 from model_build.season.noise import SystematicsConfig, chip_frames, draw_noise, noise_flux, red_noise
 from model_build.season.photometry import PhotometryConfig, flux_of_magnitude, observe, quoted_error
-from model_build.season.sections import read
+from model_build.season.sections import as_table, read
 
-CONFIG, SYSTEMATICS = PhotometryConfig(), SystematicsConfig()
+CONFIG, SYSTEMATICS = load_config().photometry, load_config().systematics
 CLEAN = replace(CONFIG, no_fwhm_fraction=0.0, negative_error_fraction=0.0, bad_psf_fraction=0.0)
 
 
@@ -204,12 +205,12 @@ def test_red_noise_is_finite_at_any_spacing(times, tau):
 
 def test_configuration_reads_and_names_every_fault():
     faults: list[str] = []
-    assert read(PhotometryConfig, {}, "photometry", faults) == CONFIG
-    assert read(SystematicsConfig, {}, "systematics", faults) == SYSTEMATICS
+    assert read(PhotometryConfig, as_table(CONFIG), "photometry", faults) == CONFIG
+    assert read(SystematicsConfig, as_table(SYSTEMATICS), "systematics", faults) == SYSTEMATICS
     assert faults == []
-    read(PhotometryConfig, {"gain": 0.0, "no_fwhm_fraction": 1.2}, "photometry", faults)
+    read(PhotometryConfig, as_table(CONFIG) | {"gain": 0.0, "no_fwhm_fraction": 1.2}, "photometry", faults)
     assert len(faults) == 2
-    read(SystematicsConfig, {"scatter_range": [1.0, 2.0]}, "systematics", faults)
+    read(SystematicsConfig, as_table(SYSTEMATICS) | {"scatter_range": [1.0, 2.0]}, "systematics", faults)
     assert "scatter_range: 1 is below" in faults[-1]
 
 

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.season_curves import FIRST, flat, make_curves, point_lens
 
-from model_build.season.ceiling import review_rates
+from model_build.season.config import load_config
 from model_build.season.features import Impression, look
 from model_build.season.nightly import bin_nights
-from model_build.season.review import ARTEFACTS, Doubt, ReviewConfig, doubts, stage1, stage2
+from model_build.season.review import ARTEFACTS, Doubt, doubts, stage1, stage2
+from model_build.season.review_rates import review_rates
 from stream_worker.preprocessing import LightCurve, fit_broken_line
 
-CONFIG = ReviewConfig()
+CONFIG = load_config().review
 T_CUT = 9380.0
 ERROR = 300.0
 PERFECT = Impression(

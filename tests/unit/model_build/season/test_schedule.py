@@ -106,7 +106,7 @@ def test_the_cadence_is_the_fields_with_one_exposure_in_ten_left_to_the_v_band(c
     for name, field in config.fields.items():
         table = schedule.table(site, name)
         steps = np.diff(table.hjd)[np.diff(table.night) == 0] * 24 * field.cadence
-        assert np.median(steps) == pytest.approx(1.0, abs=0.05)
+        assert np.median(steps) == pytest.approx(1.0, abs=0.08)  # cut nights hold short steps only
         assert steps.min() > 1.0 - 2.0 * config.cadence.jitter_fraction - 0.01
         if field.cadence == 2.0:
             doubled.append((steps > 1.7) & (steps < 2.3))
@@ -167,10 +167,32 @@ def test_points_of_a_site_at_mid_season_are_as_many_as_in_the_survey(config, sea
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_weather_follows_the_open_fraction(config, seasons, site):
+def test_weather_follows_the_open_fraction(config, seasons, ephemeris, site):
     expected = np.array(config.sites[site].open_fraction) * config.sites[site].open_factor
-    shares = [np.unique(s.table(site, "BLG01").night).size / 251 for s in seasons]
-    assert np.mean(shares) == pytest.approx(np.minimum(expected, 1.0).mean(), abs=0.05)
+    every = visible_hours(config, ephemeris, site, "BLG01", -14.0)[1].sum() * 2.0 * 0.9 / 12.0
+    shares = [s.table(site, "BLG01").hjd.size / every for s in seasons]
+    assert np.mean(shares) == pytest.approx(np.minimum(expected, 1.0).mean(), abs=0.06)
+
+
+def test_some_nights_are_cut_and_more_are_open_for_it(config):
+    months = np.full(20_000, 6)
+    weather = config.weather
+    nights = draw_nights(config.sites["SSO"], weather, config.seeing, months, (1, "SSO", 2021))
+    late, early = nights.opens > 0.0, nights.closes < 1.0
+    assert not np.any(late & early)
+    assert np.mean(late | early) == pytest.approx(weather.partial_fraction, abs=0.02)
+    cuts = np.concatenate([nights.opens[late], nights.closes[early]])
+    assert np.abs(cuts - 0.5).max() <= weather.partial_hours / 24.0
+    expected = config.sites["SSO"].open_fraction[4] / (1.0 - 0.5 * weather.partial_fraction)
+    assert nights.is_open.mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_a_site_that_is_always_open_has_whole_nights(config):
+    always = replace(config.sites["SSO"], open_fraction=(1.0,) * 9)
+    nights = draw_nights(always, config.weather, config.seeing, np.full(500, 6), (1, "SSO", 2021))
+    assert nights.is_open.all()
+    assert not nights.opens.any()
+    assert nights.closes.min() == 1.0
 
 
 @settings(max_examples=20, deadline=None)
@@ -198,10 +220,12 @@ def test_clouds_take_light_on_some_open_nights(config):
     assert np.mean(nights.transparency < 1.0) == pytest.approx(config.weather.cloudy_fraction, abs=0.02)
     assert nights.transparency.min() > 1.0 - config.weather.cloud_depth
     loss = 1.0 - nights.transparency[nights.transparency < 1.0]
-    assert loss.mean() == pytest.approx(0.2 * config.weather.cloud_depth / 2.0, rel=0.1)  # Beta(1, 4): 0.2
+    mean = 1.0 / (1.0 + config.weather.cloud_beta)  # of Beta(1, b)
+    assert loss.mean() == pytest.approx(mean * config.weather.cloud_depth / 2.0, rel=0.1)
     assert np.median(nights.fwhm_factor) == pytest.approx(1.0, abs=0.02)
     expected = config.sites["CTIO"].open_fraction[4] * config.sites["CTIO"].open_factor
-    assert nights.is_open.mean() == pytest.approx(expected, abs=0.02)
+    whole = 1.0 - 0.5 * config.weather.partial_fraction
+    assert nights.is_open.mean() == pytest.approx(expected / whole, abs=0.02)
 
 
 def test_a_season_depends_on_its_seed_and_year_and_on_nothing_else(config, schedule, seasons, season_cache):
@@ -227,8 +251,8 @@ def test_fields_of_a_site_share_its_nights(schedule):
     for night in np.intersect1d(one.night, other.night):
         both = [t.transparency[t.night == night] for t in (one, other)]
         assert np.unique(np.concatenate(both)).size == 1
-    longest = set(range(80, 160))  # in winter each open night has an exposure of either
-    assert set(one.night) & longest == set(other.night) & longest
+    longest = set(range(80, 160))  # in winter each night open for long has an exposure of either
+    assert len((set(one.night) ^ set(other.night)) & longest) <= 4
 
 
 def test_the_cache_gives_the_same_schedule_and_survives_a_cut_off_file(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.season.labels import Label, LabelledStar
-from model_build.season.selection import PAPER_COUNTS, NotEnoughStars, counts_at, largest_counts, select
+from model_build.season.selection import PAPER_COUNTS, NotEnoughStars, affordable_counts, select
 
 DATES = [f"2021-{month:02d}-{day:02d}" for month in range(4, 10) for day in range(1, 29, 7)]
 
@@ -40,28 +40,25 @@ def test_the_papers_sizes_come_out_exactly():
     assert len({star.star_id for star in found}) == 5053
 
 
-def test_sizes_scale_in_proportion():
-    assert sum(counts_at(600 / 5053).values()) == pytest.approx(600, abs=1)
-    assert counts_at(1.0) == PAPER_COUNTS
-    assert min(counts_at(1e-6).values()) == 1
-    with pytest.raises(ValueError, match="above 0"):
-        counts_at(0.0)
-
-
 @settings(deadline=None)
-@given(n=st.lists(st.integers(1, 4000), min_size=3, max_size=3))
-def test_largest_sizes_are_affordable_and_in_proportion(n):
+@given(n=st.lists(st.integers(0, 4000), min_size=3, max_size=3))
+def test_sizes_are_affordable_and_nos_in_proportion(n):
     found = dict(zip(Label, n, strict=True))
-    counts = largest_counts(season(*n))
-    scale = min(1.0, *(found[label] / count for label, count in PAPER_COUNTS.items()))
+    counts = affordable_counts(season(*n))
     for label, count in counts.items():
         assert count <= min(found[label], PAPER_COUNTS[label])
-        assert count == pytest.approx(PAPER_COUNTS[label] * scale, abs=1)
+    positives = counts[Label.YES] + counts[Label.MAYBE]
+    assert positives == min(found[Label.YES], 1825) + min(found[Label.MAYBE], 1190)
+    assert counts[Label.NO] == min(found[Label.NO], round(2038 / 3015 * positives))
 
 
-def test_largest_sizes_name_missing_classes():
-    with pytest.raises(NotEnoughStars, match="maybe, no"):
-        largest_counts(season(5, 0, 0))
+def test_a_season_with_enough_affords_the_papers_sizes():
+    assert affordable_counts(season(1900, 1200, 3000)) == PAPER_COUNTS
+
+
+def test_without_a_yes_nos_are_drawn_all_the_same():
+    stars = season(0, 20, 100)
+    assert Counter(star.label for star in drawn(stars, affordable_counts(stars)))[Label.NO] == 14
 
 
 def test_nos_have_the_dates_of_the_yes_stars():
@@ -98,7 +95,7 @@ def test_any_selection_is_a_subset_of_the_right_size_whatever_the_order(n, share
 
 def test_another_seed_draws_others():
     stars = season(100, 100, 1000)
-    assert drawn(stars, counts_at(0.02), 1) != drawn(stars, counts_at(0.02), 2)
+    assert drawn(stars, dict.fromkeys(Label, 30), 1) != drawn(stars, dict.fromkeys(Label, 30), 2)
 
 
 def test_every_short_class_is_named():

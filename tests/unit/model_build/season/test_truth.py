@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_build.season.tables import BadTable
 from model_build.season.truth import (
     TRUTH_SCHEMA,
-    BadTruthTable,
     TruthRow,
     clusters,
     read_truth,
@@ -24,7 +24,7 @@ ROW = TruthRow(
     candidate_id="6b0c", star_id="BLG01M0001.000001", run_id="2021-05-10", t_cut=9344.75, label="yes",
     selected=True, first_run_id="2021-05-03", last_run_id="2021-05-10", new=True, passed=True, alerted=True,
     review_score=0.3, rise_snr=25.0, event_class="clear", kind="event", parent="BLG01M0001.000001", source=7,
-    cluster=3, field="BLG01", chip="M", x=100.5, y=200.25, ra=268.0, dec=-30.0, i_base=18.5,
+    cluster=3, neighbours=2, field="BLG01", chip="M", x=100.5, y=200.25, ra=268.0, dec=-30.0, i_base=18.5,
     t_0=9350.0, u_0=0.1, t_E=20.0, rho=1e-3, f_s=0.5, pi_E_N=0.0, pi_E_E=0.1, s=1.0, q=0.0, alpha=0.0,
 )  # fmt: skip
 NOTHING = replace(
@@ -88,12 +88,12 @@ def test_other_files_are_refused(tmp_path):
     text, other, old = (tmp_path / name for name in ("text", "other", "old"))
     text.write_text("no parquet")
     pq.write_table(pa.table({"a": [1]}), other)
-    pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"lensnet.truth_version": "1"}), old)
-    with pytest.raises(BadTruthTable, match="no Parquet file"):
+    pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"lensnet.truth_version": "2"}), old)
+    with pytest.raises(BadTable, match="no Parquet file"):
         read_truth(text)
-    with pytest.raises(BadTruthTable, match=r"version '', expected '1'"):
+    with pytest.raises(BadTable, match=r"version '', expected '2'"):
         read_truth(other)
-    with pytest.raises(BadTruthTable, match="columns differ"):
+    with pytest.raises(BadTable, match="columns differ"):
         read_truth(old)
     with pytest.raises(FileNotFoundError):
         read_truth(tmp_path / "absent")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_build.season.sections import read
+from model_build.season.config import load_config
+from model_build.season.sections import as_table, read
 from model_build.season.variables import (
     KINDS,
     Mode,
@@ -19,7 +20,7 @@ from model_build.season.variables import (
 
 SEASON = (9264.5, 9515.5)
 HJD = np.linspace(9264.5, 9515.5, 2511)
-CONFIG = VariablesConfig()
+CONFIG = load_config().variables
 
 
 def draws(kind, n=200):
@@ -101,7 +102,8 @@ def test_dwarf_novae_and_flares_have_their_durations():
 
 def test_configuration_reads_and_names_every_fault():
     faults: list[str] = []
-    read(VariablesConfig, {}, "variables", faults)
+    assert read(VariablesConfig, as_table(CONFIG), "variables", faults) == CONFIG
     assert faults == []
-    read(VariablesConfig, {"stars": {"mira": -1.0}, "interval_scatter": -2.0}, "variables", faults)
+    wrong = as_table(CONFIG) | {"stars": {"mira": -1.0}, "interval_scatter": -2.0}
+    read(VariablesConfig, wrong, "variables", faults)
     assert len(faults) == 2

@@ -23,6 +23,7 @@ CONFIG = VettingConfig(
     cap_chip=800,
     cap_field=20000,
     cap_total=20000,
+    cap_least=1,
     limit_total=False,
     neighbour_days=6.0,
     memory_days=6,
@@ -169,6 +170,12 @@ def test_a_total_is_kept_only_if_asked():
 def test_caps_scale_with_the_simulated_share():
     fates = vet(far_apart(12), replace(CONFIG, cap_chip=40), scale=0.11)
     assert Counter(fates)[Fate.KEPT] == 5
+
+
+def test_a_scaled_cap_is_never_tiny_nor_above_the_surveys_own():
+    config = replace(CONFIG, cap_chip=40, cap_least=8)
+    assert Counter(vet(far_apart(12), config, scale=0.01))[Fate.KEPT] == 8
+    assert Counter(vet(far_apart(12), replace(config, cap_chip=4), scale=0.01))[Fate.KEPT] == 4
 
 
 def test_crowded_stars_take_no_place():
@@ -385,9 +392,11 @@ def test_runs_go_forward():
         memory.after(run_of(MONDAY), rejected=[], passed=[], config=CONFIG)
 
 
-def test_a_star_is_rejected_or_selected():
-    with pytest.raises(ValueError, match=r"star BLG01K0101\.000001 was both"):
-        ReviewMemory().after(run_of(MONDAY), rejected=[star(1).star_id], passed=[star(1)], config=CONFIG)
+def test_a_star_that_its_images_reject_is_remembered_and_still_compared():
+    chosen = star(1)
+    memory = ReviewMemory().after(run_of(MONDAY), rejected=[chosen.star_id], passed=[chosen], config=CONFIG)
+    assert memory.is_old(chosen.star_id, run_of(MONDAY + timedelta(1)).run_id, CONFIG)
+    assert memory.passed == (chosen,)
 
 
 def test_the_section_of_a_configuration_file():

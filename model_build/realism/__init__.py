@@ -1,0 +1,1 @@
+"""How real the simulated season looks: its quiet stars and its events against public KMTNet data."""

@@ -1,0 +1,92 @@
+"""The report on one season, from its archive to the page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model_build.report_page import Section, page, table
+from model_build.season_report.archive import open_archive
+from model_build.season_report.classifiers import classifier_section, run_classifiers
+from model_build.season_report.distributions import distribution_section
+from model_build.season_report.examples import choose, example_section, pairs
+from model_build.season_report.funnel import funnel_numbers, funnel_section
+from model_build.season_report.label_section import label_section, review_numbers, review_section
+from model_build.season_report.maps import map_section
+from model_build.season_report.measures import Progress, read_measures
+from model_build.season_report.record import SeasonRecord
+
+_CONTENTS: Final = {
+    "labelled": "labelled stars at the dates of their first listing and of their label",
+    "stream": "every candidate of some runs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The page, and its numbers JSON-ready."""
+
+    html: str
+    numbers: dict[str, Any]
+
+
+def report_on(directory: Path, *, with_classifiers: bool, progress: Progress) -> Report:
+    """Read an archive and make its report; blocks for minutes where it is large.
+
+    Raises
+    ------
+    BadArchive
+        If the folder is no whole archive of a season.
+    """
+    archive = open_archive(directory)
+    record, rows = archive.record, tuple(archive.rows.values())
+    chosen = choose(rows)
+    wanted = {row.candidate_id for row in chosen}
+    measures = read_measures(archive, wanted, with_features=with_classifiers, progress=progress)
+    classifiers = run_classifiers(measures.features, progress) if with_classifiers else None
+    sections = [
+        _origin(record),
+        funnel_section(record),
+        label_section(record, rows),
+        review_section(record.reviews),
+        *([] if classifiers is None else [classifier_section(classifiers)]),
+        distribution_section(record, measures),
+        map_section(record.config.fields, rows),
+        example_section(chosen, measures.shown, len(pairs(rows)), progress),
+    ]
+    numbers = {
+        "season": record.season,
+        "seed": record.seed,
+        "contents": record.contents,
+        "candidates": record.candidates,
+        "funnel": funnel_numbers(record),
+        "labels": asdict(record.labels),
+        "reviews": review_numbers(record.reviews),
+        "classifiers": None if classifiers is None else classifiers.numbers(),
+    }
+    return Report(page(_title(record), sections), numbers)
+
+
+def _title(record: SeasonRecord) -> str:
+    return f"Simulated season of {record.season}, seed {record.seed}"
+
+
+def _origin(record: SeasonRecord) -> Section:
+    lead = (
+        "A simulation of the survey, not the survey: what it holds, beside what Viaña et al. 2025 report of "
+        "the real season of 2021."
+    )
+    rows: list[list[object]] = [
+        ["season, seed", f"{record.season}, {record.seed}"],
+        ["events and their ghosts, share of the survey's", f"{record.scale_events:.4g}"],
+        ["everything else, share of the survey's", f"{record.scale_false:.4g}"],
+        ["numbers of the configuration", _numbers(record)],
+        ["runs", f"{record.runs[0].run_id} to {record.runs[-1].run_id}, {len(record.runs)} of them"],
+        ["candidates in the archive", f"{record.candidates:,}, {_CONTENTS[record.contents]}"],
+    ]
+    return Section("This season", lead, table(["", ""], rows))
+
+
+def _numbers(record: SeasonRecord) -> str:
+    return "as given" if record.perturbed is None else f"drawn within their doubt, seed {record.perturbed}"
