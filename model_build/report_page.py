@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Final
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -108,6 +110,22 @@ def page(title: str, sections: Sequence[Section]) -> str:
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n<nav>{links}</nav>\n{body}</body>\n</html>\n"
     )
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a page whole or not at all; an older one is replaced.
+
+    Raises
+    ------
+    OSError
+        If it can't be written; the older one stays.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(html, "utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _row(tag: str, texts: Iterable[str], numeric: Sequence[bool]) -> str:

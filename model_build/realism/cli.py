@@ -73,6 +73,7 @@ def realism(
     from model_build.realism.faults import BadInput
     from model_build.realism.measure import RealismPlan, measure
     from model_build.realism.report import realism_page
+    from model_build.report_page import write_page
     from model_build.season.config import ConfigError, load_config
 
     try:
@@ -81,7 +82,7 @@ def realism(
     except (BadInput, ConfigError) as error:
         raise click.ClickException(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(realism_page(found), encoding="utf-8")
+    write_page(out, realism_page(found))
     summary = found.summary() | {"page": str(out)}
     if as_json:
         click.echo(json.dumps(summary))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from model_build.progress import Progress
 from model_build.season.alertfinder import Detection
 from model_build.season.artefacts import EventSource
 from model_build.season.event_table import EVENTS_FILE, event_rows, write_events
 from model_build.season.events import EventParameters
 from model_build.season.labels import LabelledStar
 from model_build.season.packets import SURVEY
-from model_build.season.season import Progress, RunReview, Season
+from model_build.season.season import RunReview, Season
 from model_build.season.sizes import Contents
 from model_build.season.stars import Scene, Star
 from model_build.season.summary import SUMMARY_FILE

@@ -6,20 +6,15 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress as Bars
-from rich.progress import TaskID
 
 from model_build.extras import require_training_libraries
+from model_build.progress import progress_on_stderr
 
 if TYPE_CHECKING:
-    from model_build.season.season import Progress
     from model_build.season.sizes import SeasonSize
 
 _STEPS = {
@@ -107,7 +102,7 @@ def simulate(
         order.config()
         if overwrite:
             clear(directory)
-        with _progress() as progress:
+        with progress_on_stderr(_STEPS) as progress:
             summary = simulate_to(
                 directory, order, workers=workers, cache=cache, resume=resume, progress=progress
             )
@@ -162,33 +157,3 @@ def _tell(summary: dict[str, Any], directory: Path, seconds: float, *, as_json: 
     if summary["contents"] == "labelled":
         of_each = ", ".join(f"{count} {label.value}" for label, count in PAPER_COUNTS.items())
         click.echo(f"labels in Viaña et al. 2025: {of_each}")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Report on stderr: bars on a terminal, a line for every tenth of a step elsewhere."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    with Bars(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(_STEPS[step], total=total)
-            bars.update(tasks[step], completed=done)
-
-        yield show
-
-
-class _Lines:
-    """A line on standard error for every tenth of each step."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, int] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        tenth = 10 * done // max(total, 1)
-        if tenth > self._told.get(step, 0):
-            self._told[step] = tenth
-            click.echo(f"{_STEPS[step]}: {done} of {total}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from model_build.progress import Progress
 from model_build.season.archive import existing_archive, write_archive
 from model_build.season.config import SeasonConfig, load_config, perturbed
 from model_build.season.generators import generator
@@ -18,7 +19,7 @@ from model_build.season.journal import (
     end_journal,
     open_journal,
 )
-from model_build.season.season import Progress, live_season
+from model_build.season.season import live_season
 from model_build.season.selection import affordable_counts, select
 from model_build.season.sizes import SeasonSize
 from model_build.season.summary import SUMMARY_FILE, description, read_summary, summarise, write_summary

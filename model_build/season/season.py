@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 
+from model_build.progress import Progress
 from model_build.season.alertfinder import Detection
 from model_build.season.detections import DETECTION_ROW, DetectionRows, by_run
 from model_build.season.epochs import RunDate
@@ -27,8 +28,6 @@ _STARS_AT_ONCE = 32
 _REVIEWS_AT_ONCE = 8
 
 Origin = Literal["event", "other"]
-Progress = Callable[[str, int, int], None]
-"""Hears a step's name, how much of it is done and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)

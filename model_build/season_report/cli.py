@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from model_build.extras import require_training_libraries
+from model_build.progress import progress_on_stderr
 
 _NEEDS = ("matplotlib", "sklearn", "pyarrow")
 _PAGE = "report.html"
@@ -37,6 +37,7 @@ def season(*, directory: Path, out: Path | None, classifiers: bool, as_json: boo
     distributions, maps, light curves of every kind, and how well simple classifiers do.
     """
     require_training_libraries(*_NEEDS)
+    from model_build.report_page import write_page
     from model_build.season_report.archive import BadArchive
     from model_build.season_report.report import report_on
 
@@ -45,24 +46,15 @@ def season(*, directory: Path, out: Path | None, classifiers: bool, as_json: boo
     if out is not None and not out.parent.is_dir():
         raise click.ClickException(f"{out.parent}: no such folder, the page would go there")
     try:
-        report = report_on(directory, with_classifiers=classifiers, progress=_Lines())
-        _replace(path, report.html)
+        with progress_on_stderr() as progress:
+            report = report_on(directory, with_classifiers=classifiers, progress=progress)
+        write_page(path, report.html)
     except BadArchive as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or path}: {error.strerror or error}") from error
     numbers = {"page": str(path), "seconds": round(time.monotonic() - start, 1), **report.numbers}
     click.echo(json.dumps(numbers) if as_json else _told(numbers))
-
-
-def _replace(path: Path, html: str) -> None:
-    """Write the page whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(html, "utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _told(numbers: dict[str, Any]) -> str:
@@ -78,16 +70,3 @@ def _told(numbers: dict[str, Any]) -> str:
     elif classifiers is not None and not classifiers["date_and_counts_near_chance"]:
         lines.append("warning: date and numbers of observations tell the classes apart, see the page")
     return "\n".join(lines)
-
-
-class _Lines:
-    """A line on standard error for every tenth of each step."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, int] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        tenth = 10 * done // max(total, 1)
-        if tenth > self._told.get(step, 0):
-            self._told[step] = tenth
-            click.echo(f"{step}: {done:,} of {total:,}", err=True)

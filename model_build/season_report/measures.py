@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model_build.progress import Progress
 from model_build.season.baselines import auxiliary_features, classical_features, date_and_count_features
 from model_build.season.features import look
 from model_build.season.review import ReviewConfig, doubts
@@ -15,9 +16,6 @@ from model_build.season_report.archive import Archive
 from stream_worker.candidate import Candidate
 from stream_worker.preprocessing import SITES
 from stream_worker.preprocessing.light_curve import Float64Array, IntArray
-
-Progress = Callable[[str, int, int], None]
-"""Hears a step's name, how much of it is done and how much there is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

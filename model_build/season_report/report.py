@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from model_build.progress import Progress
 from model_build.report_page import Section, page, table
 from model_build.season_report.archive import open_archive
 from model_build.season_report.classifiers import classifier_section, run_classifiers
@@ -14,7 +15,7 @@ from model_build.season_report.examples import choose, example_section, pairs
 from model_build.season_report.funnel import funnel_numbers, funnel_section
 from model_build.season_report.label_section import label_section, review_numbers, review_section
 from model_build.season_report.maps import map_section
-from model_build.season_report.measures import Progress, read_measures
+from model_build.season_report.measures import read_measures
 from model_build.season_report.record import SeasonRecord
 
 _CONTENTS: Final = {
