@@ -1,0 +1,1 @@
+"""Figures of merit of a network on seasons: pure functions of scores and truth."""
