@@ -11,6 +11,10 @@ from stream_worker.lazy_commands import LazyGroup
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "simulate": ("model_build.season.cli:simulate", "Simulate a season of the survey."),
     "report": ("model_build.cli:report", "Look at a season, or hold it against real light curves."),
+    "dataset": (
+        "model_build.training_set.cli:dataset",
+        "Split, augment and prepare a season's labelled candidates.",
+    ),
     "train": ("model_build.commands:train", "Train the network on labelled candidates, write a bundle."),
     "export": ("model_build.commands:export", "Export a bundle's network anew, also as a tar."),
     "check": ("model_build.commands:check", "Check that a bundle computes what its network does."),

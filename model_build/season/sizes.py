@@ -53,7 +53,7 @@ class SeasonSize:
 
 NAMED_SIZES: Final[Mapping[str, SeasonSize]] = MappingProxyType(
     {
-        "ci": SeasonSize(0.12, 0.0025),
+        "ci": SeasonSize(0.16, 0.0024),
         "paper": SeasonSize(1.0, 1 / 9),
         "natural": SeasonSize(1 / 25, 1 / 25, Contents("stream", "2021-05-31", "2021-07-02")),
     }

@@ -1,0 +1,1 @@
+"""Training sets: a season's labelled candidates split, cropped, prepared, in memory-mapped arrays."""
