@@ -9,13 +9,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KAFKA := $(BIN)/python -m stream_worker.dev_kafka
-BUNDLE := stream_worker/bundles/lensnet-provisional
-SEASON := .cache/season
+BUNDLE := stream_worker/bundles/lensnet
+MODEL := .cache/model
+SIMULATE = $(BIN)/model-build simulate --cache $(MODEL)/schedules --resume
 DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -62,10 +63,17 @@ kafka-down: $(STAMP) ## stop it and remove its data
 schemas-samples: $(STAMP) ## write the sample packets of every schema anew
 	$(BIN)/python -m schemas.samples
 
-model-provisional: $(STAMP) ## simulate a season, train and write the bundle that ships anew (an hour or two)
-	$(BIN)/model-build simulate --scale paper --seed 2 --out $(SEASON) --cache .cache/schedules --resume
-	$(BIN)/model-build train --candidates $(SEASON) --out $(BUNDLE) --seed 1 --min-auc 0.9
-	$(BIN)/model-build check $(BUNDLE)
+model-seasons: $(STAMP) ## the simulated seasons of model (an hour on two cores); resumes
+	$(SIMULATE) --scale paper --seed 2 --out $(MODEL)/train
+	$(SIMULATE) --scale natural --seed 9 --out $(MODEL)/stream
+	$(SIMULATE) --scale test --seed 3 --out $(MODEL)/season
+	$(SIMULATE) --scale test --perturbed 1 --seed 4 --out $(MODEL)/perturbed
+
+model: model-seasons ## simulate, train and evaluate the bundle that ships anew (three hours on two cores); resumes
+	test -e $(MODEL)/set || $(BIN)/model-build dataset $(MODEL)/train --out $(MODEL)/set
+	$(BIN)/model-build train --set $(MODEL)/set --out $(MODEL)/run --resume
+	$(BIN)/model-build export $(MODEL)/run --set $(MODEL)/set --stream $(MODEL)/stream --out $(MODEL)/lensnet
+	$(BIN)/model-build check $(MODEL)/lensnet --set $(MODEL)/set
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark

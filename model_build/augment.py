@@ -19,15 +19,26 @@ _OPTIONAL = (
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Chances per candidate and epoch: of losing each site, each auxiliary column, all of these."""
+    """Chances per candidate and epoch: of losing each site, each auxiliary column, all of these.
 
-    site: float = 0.12
-    column: float = 0.12
-    all_columns: float = 0.2
+    ``rows`` is the largest share of the observations that is lost, drawn anew from 0 to it.
+    """
+
+    site: float = 0.1
+    column: float = 0.1
+    all_columns: float = 0.1
+    rows: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("site", "column", "all_columns"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
+        if not 0.0 <= self.rows < 1.0:
+            raise ValueError(f"rows must be from 0 to below 1, got {self.rows}")
 
 
 def lose(branches: Branches, losses: Losses, rng: np.random.Generator) -> Branches:
-    """Return a copy that lacks sites and columns at random; at least one site with data stays.
+    """Return a copy that lacks sites, columns and rows at random; some site keeps its newest row.
 
     A lost column looks as preprocessing leaves one not measured: 0 after standardisation (the training
     mean), and its availability channel 0.
@@ -38,25 +49,21 @@ def lose(branches: Branches, losses: Losses, rng: np.random.Generator) -> Branch
         kept = [observed[rng.integers(len(observed))]]
     lost = rng.random(len(_OPTIONAL)) < (1.0 if rng.random() < losses.all_columns else losses.column)
     columns = [column for pair, gone in zip(_OPTIONAL, lost, strict=True) if gone for column in pair]
-    series = [rows.copy() if place in kept else rows[:0] for place, rows in enumerate(branches)]
+    stays = 1.0 - losses.rows * rng.random()
+    series = [
+        _sparser(rows, stays, rng) if place in kept else rows[:0].copy()
+        for place, rows in enumerate(branches)
+    ]
     for rows in series:
         rows[:, columns] = 0.0
     ctio, saao, sso = series
     return ctio, saao, sso
 
 
-def thin(branches: Branches, max_rows: int, rng: np.random.Generator) -> Branches:
-    """Return at most ``max_rows`` of each site's rows, drawn at random, always with the newest.
-
-    What is left looks like a star of a field observed less often; training on it is quicker.
-    """
-    ctio, saao, sso = (_thin_site(rows, max_rows, rng) for rows in branches)
-    return ctio, saao, sso
-
-
-def _thin_site(rows: NDArray[np.float32], max_rows: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    if len(rows) <= max_rows:
-        return rows
-    older = rng.choice(len(rows) - 1, max_rows - 1, replace=False)
-    kept: NDArray[np.float32] = rows[np.append(np.sort(older), len(rows) - 1)]
-    return kept
+def _sparser(rows: NDArray[np.float32], stays: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Copy the rows that stay, each with that chance, the newest for certain."""
+    if stays >= 1.0:
+        return rows.copy()
+    kept = rng.random(len(rows)) < stays
+    kept[-1] = True
+    return rows[kept]

@@ -46,6 +46,8 @@ class Release:
     git_commit: str | None
     metrics: Mapping[str, float]
     model_card: str
+    chosen_threshold: float | None = None
+    calibration: Mapping[str, float] | None = None
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> Bundle:
@@ -79,10 +81,14 @@ def with_manifest(
     release: Release,
     graphs: Mapping[str, Mapping[str, str | None]],
     outputs: Mapping[str, Mapping[str, str]],
+    networks: Mapping[str, Any] | None = None,
 ) -> dict[str, bytes]:
-    """Return all files of a bundle: those given, the model card, and the manifest that lists them."""
+    """Return all files of a bundle: those given, the model card, and the manifest that lists them.
+
+    ``networks`` says how the network of each graph is built.
+    """
     listed = {**files, MODEL_CARD_FILE: release.model_card.encode()}
-    return listed | {MANIFEST_FILE: _manifest(release, graphs, outputs, listed)}
+    return listed | {MANIFEST_FILE: _manifest(release, graphs, outputs, networks, listed)}
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -125,6 +131,7 @@ def _manifest(
     release: Release,
     graphs: Mapping[str, Mapping[str, str | None]],
     outputs: Mapping[str, Mapping[str, str]],
+    networks: Mapping[str, Any] | None,
     files: Mapping[str, bytes],
 ) -> bytes:
     standardisation = release.standardisation
@@ -139,8 +146,9 @@ def _manifest(
         "preprocessing_version": PREPROCESSING_VERSION,
         "preprocessing_options": asdict(release.options),
         "standardisation": {"mean": standardisation.mean.tolist(), "sd": standardisation.sd.tolist()},
-        "thresholds": dict(THRESHOLDS),
-        "calibration": None,
+        "thresholds": {**THRESHOLDS, "chosen": release.chosen_threshold},
+        "calibration": None if release.calibration is None else dict(release.calibration),
+        "network": networks,
         "training_data_sha256": release.training_data_sha256,
         "git_commit": release.git_commit,
         "metrics": dict(release.metrics),

@@ -15,9 +15,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "model_build.training_set.cli:dataset",
         "Split, augment and prepare a season's labelled candidates.",
     ),
-    "train": ("model_build.commands:train", "Train the network on labelled candidates, write a bundle."),
-    "export": ("model_build.commands:export", "Export a bundle's network anew, also as a tar."),
-    "check": ("model_build.commands:check", "Check that a bundle computes what its network does."),
+    "train": ("model_build.training.cli:train", "Train the network on a training set."),
+    "export": ("model_build.bundle_commands:export", "Make a bundle of training runs."),
+    "check": ("model_build.bundle_commands:check", "Check that a bundle computes what its network does."),
 }
 
 

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import onnx
 
 from model_build.graph_surgery import OPSET, wire_lengths
-from model_build.network import Model, without_masking
+from model_build.network import Model, NetworkOptions
 from stream_worker.bundle import BRANCHES, HEADS
 from stream_worker.preprocessing import FEATURES
 
 
-def export(model: Model, heads: Sequence[str] = HEADS) -> onnx.ModelProto:
-    """Export a masked network to three fused LSTM operators that take the true lengths.
-
-    Masking itself would become ONNX loops, several times slower; so the same weights are exported
-    without it, and the lengths are wired in afterwards.
-
-    Parameters
-    ----------
-    model
-        From `build_network`.
-    heads
-        Outputs to keep: both in one graph, or one graph each.
+def export(model: Model, options: NetworkOptions) -> onnx.ModelProto:
+    """Export a network of `build_network` to a graph of fused LSTM operators that take the true lengths.
 
     Raises
     ------
     ExportError
         If the converter's output is not of the expected form.
     """
-    return wire_lengths(_convert(without_masking(model)), heads)
-
-
-def export_masked(model: Model) -> onnx.ModelProto:
-    """Export a masked network as it is, with loops: slow, needs no lengths, an oracle for parity."""
-    return _convert(model)
+    return wire_lengths(_convert(model), patch=options.patch)
 
 
 def _convert(model: Model) -> onnx.ModelProto:

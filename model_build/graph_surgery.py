@@ -1,7 +1,7 @@
-"""Edits an exported graph: true lengths for its LSTM operators, the final state instead of the last step.
+"""Edits an exported graph: gives its LSTM operators the true lengths, and names everything anew.
 
-An LSTM operator without lengths reads padding as data, and the last step of its full output is zero for
-a shorter row. With ``sequence_lens`` and ``Y_h`` the result is the masked network's.
+What comes out does not depend on it, since the network uses no state beyond the last observation; but
+the operator then stops there.
 """
 
 from __future__ import annotations
@@ -20,23 +20,21 @@ OPSET = 18
 _IR_VERSION = 10
 _LOOPS = frozenset({"Loop", "Scan", "If"})
 _SEQUENCE_LENS = 4  # fifth input of the LSTM operator
-_LAST_STEP = ("Squeeze", "Slice", "Squeeze")
 
 
 class ExportError(Exception):
     """The exported graph is not of the expected form; the message says what was found."""
 
 
-def wire_lengths(model: onnx.ModelProto, heads: Sequence[str] = HEADS) -> onnx.ModelProto:
-    """Return a copy of an unmasked export that takes the true length of every row.
+def wire_lengths(model: onnx.ModelProto, *, patch: int = 1) -> onnx.ModelProto:
+    """Return a copy of an export whose LSTM operators take the true length of every row.
 
     Parameters
     ----------
     model
-        Graph with inputs ``ctio``, ``saao``, ``sso`` and one LSTM node per branch, its output taken at
-        the last step.
-    heads
-        Outputs to keep.
+        Graph with inputs ``ctio``, ``saao``, ``sso``, each read by at most one LSTM node.
+    patch
+        Observations in a step of the LSTM: a row of n observations has ceil(n / patch) of them.
 
     Returns
     -------
@@ -50,21 +48,29 @@ def wire_lengths(model: onnx.ModelProto, heads: Sequence[str] = HEADS) -> onnx.M
         If the graph is not of that form, or the result fails `check_graph`.
     """
     nodes = [_copy(node) for node in model.graph.node]
+    constants = [
+        numpy_helper.from_array(np.array([patch - 1], np.int32), "patch_less_one"),
+        numpy_helper.from_array(np.array([patch], np.int32), "patch"),
+    ]
     for lstm in [node for node in nodes if node.op_type == "LSTM"]:
         branch = _branch_of(lstm, nodes)
-        final = _remove_last_step(lstm, nodes)
+        steps = length_input(branch)
+        if patch > 1:
+            steps = f"{branch}_steps"
+            nodes.append(
+                helper.make_node("Add", [length_input(branch), "patch_less_one"], [f"{branch}_rounded"])
+            )
+            nodes.append(helper.make_node("Div", [f"{branch}_rounded", "patch"], [steps]))
         # Initial states are left to the operator's default, zero as Keras has them.
-        lstm.input[:] = [*lstm.input[:_SEQUENCE_LENS], length_input(branch)]
-        lstm.output[:] = ["", f"{branch}_state"]
-        nodes.append(helper.make_node("Squeeze", [f"{branch}_state", "direction_axis"], [final]))
-    axis = numpy_helper.from_array(np.zeros(1, np.int64), "direction_axis")
-    wired = _rebuild(nodes, [*model.graph.initializer, axis], heads)
-    check_graph(wired, heads)
+        lstm.input[:] = [*lstm.input[:_SEQUENCE_LENS], steps]
+        lstm.output[:] = lstm.output[:1]
+    wired = _rebuild(nodes, [*model.graph.initializer, *constants])
+    check_graph(wired)
     return wired
 
 
-def check_graph(model: onnx.ModelProto, heads: Sequence[str] = HEADS) -> None:
-    """Raise ExportError unless a graph is sound: fused LSTM nodes with lengths, no loops, named as agreed."""
+def check_graph(model: onnx.ModelProto) -> None:
+    """Raise ExportError unless a graph is sound: LSTM nodes fused and with lengths, no loops, right names."""
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -72,21 +78,19 @@ def check_graph(model: onnx.ModelProto, heads: Sequence[str] = HEADS) -> None:
     kinds = Counter(node.op_type for node in model.graph.node)
     if loops := sorted(_LOOPS & kinds.keys()):
         raise ExportError(f"graph has control flow: {', '.join(loops)}")
-    if kinds["LSTM"] != len(BRANCHES):
-        raise ExportError(f"graph has {kinds['LSTM']} LSTM nodes, expected {len(BRANCHES)}")
-    lengths = {
-        node.input[_SEQUENCE_LENS]
+    unmeasured = [
+        node.name
         for node in model.graph.node
-        if node.op_type == "LSTM" and len(node.input) > _SEQUENCE_LENS
-    }
-    if lengths != set(map(length_input, BRANCHES)):
-        raise ExportError(f"LSTM nodes take the lengths {sorted(lengths)}, one per branch expected")
+        if node.op_type == "LSTM" and not (len(node.input) > _SEQUENCE_LENS and node.input[_SEQUENCE_LENS])
+    ]
+    if unmeasured:
+        raise ExportError(f"LSTM nodes without lengths: {', '.join(unmeasured)}")
     inputs = [value.name for value in model.graph.input]
     if sorted(inputs) != sorted([*BRANCHES, *map(length_input, BRANCHES)]):
         raise ExportError(f"graph has the inputs {inputs}")
     outputs = [value.name for value in model.graph.output]
-    if outputs != list(heads):
-        raise ExportError(f"graph has the outputs {outputs}, expected {list(heads)}")
+    if outputs != list(HEADS):
+        raise ExportError(f"graph has the outputs {outputs}, expected {list(HEADS)}")
 
 
 def _copy(node: NodeProto) -> NodeProto:
@@ -106,27 +110,10 @@ def _branch_of(lstm: NodeProto, nodes: Sequence[NodeProto]) -> str:
     return tensor
 
 
-def _remove_last_step(lstm: NodeProto, nodes: list[NodeProto]) -> str:
-    """Remove what takes the last step of Y, and return the name of the tensor it gave."""
-    tensor: str = lstm.output[0]
-    for expected in _LAST_STEP:
-        users = [node for node in nodes if tensor in node.input]
-        if [node.op_type for node in users] != [expected]:
-            raise ExportError(
-                f"LSTM node {lstm.name}: {[node.op_type for node in users]} read {tensor!r}, "
-                f"expected one {expected}"
-            )
-        nodes.remove(users[0])
-        tensor = users[0].output[0]
-    return tensor
-
-
-def _rebuild(
-    nodes: Sequence[NodeProto], constants: Sequence[TensorProto], heads: Sequence[str]
-) -> onnx.ModelProto:
+def _rebuild(nodes: Sequence[NodeProto], constants: Sequence[TensorProto]) -> onnx.ModelProto:
     """Keep only what the heads need, in an order and with names that depend on nothing but the graph."""
-    ordered = list(_needed(nodes, heads))
-    fixed = {*BRANCHES, *map(length_input, BRANCHES), *heads, ""}
+    ordered = list(_needed(nodes))
+    fixed = {*BRANCHES, *map(length_input, BRANCHES), *HEADS, ""}
     names: dict[str, str] = {name: name for name in fixed}
     initializers: list[TensorProto] = []
     known = {constant.name: constant for constant in constants}
@@ -146,7 +133,7 @@ def _rebuild(
         attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
         del node.attribute[:]
         node.attribute.extend(attributes)
-    graph = helper.make_graph(ordered, "lensnet", _inputs(), _outputs(heads), initializers)
+    graph = helper.make_graph(ordered, "lensnet", _inputs(), _outputs(), initializers)
     return helper.make_model(
         graph,
         producer_name="lensnet",
@@ -155,7 +142,7 @@ def _rebuild(
     )
 
 
-def _needed(nodes: Sequence[NodeProto], heads: Sequence[str]) -> Iterator[NodeProto]:
+def _needed(nodes: Sequence[NodeProto]) -> Iterator[NodeProto]:
     """Nodes that the heads depend on, each after those it reads."""
     producers = {output: node for node in nodes for output in node.output if output}
     done: set[str] = set()
@@ -169,7 +156,7 @@ def _needed(nodes: Sequence[NodeProto], heads: Sequence[str]) -> Iterator[NodePr
         done.update(node.output)
         yield node
 
-    for head in heads:
+    for head in HEADS:
         if head not in producers:
             raise ExportError(f"graph has no output {head!r}")
         yield from visit(head)
@@ -187,6 +174,6 @@ def _inputs() -> list[onnx.ValueInfoProto]:
     return series + lengths
 
 
-def _outputs(heads: Sequence[str]) -> list[onnx.ValueInfoProto]:
+def _outputs() -> list[onnx.ValueInfoProto]:
     shapes: dict[str, list[str | int | None]] = {HEADS[0]: ["batch"], HEADS[1]: ["batch", len(CLASSES)]}
-    return [helper.make_tensor_value_info(head, TensorProto.FLOAT, shapes[head]) for head in heads]
+    return [helper.make_tensor_value_info(head, TensorProto.FLOAT, shapes[head]) for head in HEADS]

@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_PROVISIONAL = """**Provisional.** Its scores say nothing yet about real events; `p_event` is null.
+
+"""
+
 _CARD = """# {name} {version}
 
-**Provisional.** Trained on a simulated season so that the whole system runs; its scores say nothing
-yet about real events. `p_event` is null while a bundle is provisional.
-
-## What it is
-A branched LSTM (one branch per site: CTIO, SAAO, SSO; 64 units each) after Viaña et al. 2025
+{provisional}## What it is
+A branched recurrent network (one encoder per site: CTIO, SAAO, SSO) after Viaña et al. 2025
 (arXiv:2501.06293), with two heads:
 - `p_review`: chance that a light-curve reviewer would pass the candidate (Yes and Maybe against No).
   It does not mean "microlensing": by the survey's labels 40 % of its positives are artefacts;
 - `class_probabilities`: yes, maybe, no.
 
+{p_event}
+
 Input: the twelve channels of `manifest.json`, up to 1,500 observations of each site. Missing sites,
 sky background, seeing and PSF quality are allowed; in training they were dropped at random.
 
+## Intended use
+To rank what KMTNet's AlertFinder flags, in the stream and in archives, before people look at images;
+for follow-up teams to set their own threshold. Not to count events, and not for other surveys without a
+look at how it does there: it has never been trained on a real light curve.
+
 ## Trained on
-A simulated season: events, variable stars and artefacts on the chips; AlertFinder on {runs} weekdays;
+A simulated season: events, variable stars and artefacts on the chips; AlertFinder on every weekday;
 automated vetting; a two-stage review, whose outcome is the label: yes was announced and confirmed at
 the season's end, maybe passed the light-curve review only, no did not pass it. A star's candidate is
 that of its label's date.
@@ -29,9 +37,11 @@ that of its label's date.
 | | |
 |---|---|
 {season}
+{training}
 
-{n_train:.0f} candidates to train, {n_validation:.0f} to stop early, {n:.0f} held out; no cluster of
-stars (within 20 arcsec of each other by steps, or of one artefact) on two sides.
+{n_train:.0f} stars to train, with crops of their light curves, {n_validation:.0f} to stop early, to choose
+the threshold {chosen:.3f} and to calibrate, {n:.0f} held out; no cluster of stars (within 20 arcsec of each
+other by steps, or of one artefact) on two sides.
 
 ## Held-out figures
 | | |
@@ -39,36 +49,73 @@ stars (within 20 arcsec of each other by steps, or of one artefact) on two sides
 {rows}
 
 `accuracy_*` is the mean of the accuracies of the two classes at that threshold of p_review (balanced
-0.45, pure 0.955), `class_accuracy` that of the three classes. They depend on the simulator's own
-choices and can't be compared with those of Viaña et al.
+0.45, pure 0.955, chosen {chosen:.3f}), `class_accuracy` that of the three classes.
+{evaluation}
+## Limits
+- The simulator is ours: what it has wrong, the network may have learnt. Figures on real light curves stand
+  beside the simulated ones in the evaluation report, with counts.
+- A star with data of one site, or without seeing, sky and PSF quality, is scored with less to go by.
+- Long before the peak, and on faint stars, most events score low: a low score is no proof against one.
 
 ## Files
-`lensnet.onnx` (run by the worker), `lensnet.weights.npz` (the Keras weights it was exported from),
-`golden.npz` (inputs and the masked Keras network's outputs), `manifest.json` (everything a worker must
-know, and the SHA-256 of every file).
+The graphs that the worker runs (`.onnx`), the Keras weights they were exported from (`.weights.npz`),
+`golden.npz` (inputs and the Keras network's outputs), `manifest.json` (everything a worker must know, and the
+SHA-256 of every file).
 """
 
 
-def model_card(name: str, version: str, metrics: Mapping[str, float], season: Mapping[str, Any]) -> str:
-    """Return the model card of a provisional bundle.
+def model_card(
+    name: str,
+    version: str,
+    *,
+    metrics: Mapping[str, float],
+    season: Mapping[str, Any],
+    training: Mapping[str, Any],
+    chosen: float,
+    calibration: Mapping[str, float] | None,
+    evaluation: Mapping[str, Any] | None,
+    provisional: bool,
+) -> str:
+    """Return the model card of a bundle.
 
     Parameters
     ----------
     metrics
         Figures on the held-out part; those that begin with ``n`` are counts.
     season
-        ``season.json`` of the archive it was trained on.
+        Of the training set's manifest.
+    training
+        What to say of how it was trained, by what it is.
+    chosen, calibration
+        As in the bundle's manifest.
+    evaluation
+        Figures on other seasons, by what they are; None where there are none yet.
     """
     shown = {key: f"{value:.4f}" for key, value in metrics.items() if not key.startswith("n")}
     return _CARD.format(
         name=name,
         version=version,
-        runs=len(season["runs"]),
+        provisional=_PROVISIONAL if provisional else "",
+        p_event=_p_event(calibration),
         season=_rows(_season(season)),
+        training=_rows(training),
         rows=_rows(shown),
+        evaluation=_evaluation(evaluation),
+        chosen=chosen,
         n=metrics["n"],
         n_train=metrics["n_train"],
         n_validation=metrics["n_validation"],
+    )
+
+
+def _p_event(calibration: Mapping[str, float] | None) -> str:
+    if calibration is None:
+        return "It is not calibrated: `p_event` is null."
+    return (
+        "`p_event`: chance that the star has an event, from the probability of yes, "
+        f"{calibration['slope']:.3f} times its log odds {calibration['offset']:+.3f}: fitted on validation "
+        "stars (Yes against the rest), shifted to the base rate of a simulated natural stream, where "
+        f"{calibration['base_rate']:.2%} of the candidates are of a star with an event of its own."
     )
 
 
@@ -78,14 +125,15 @@ def _season(season: Mapping[str, Any]) -> dict[str, str]:
         "season, seed": f"{season['season']}, {season['seed']}",
         "share of the survey": f"{season['scale_events']:g} of events, {season['scale_false']:g} of all else",
         "numbers": "as configured" if perturbed is None else f"drawn anew within doubt, seed {perturbed}",
-        "labels found": _counts(season["labels"]["found"]),
-        "labels written": _counts(season["labels"]["written"]),
+        "archive, SHA-256": f"`{season['sha256']}`",
     }
 
 
-def _counts(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {label}" for label, count in labels.items())
+def _evaluation(evaluation: Mapping[str, Any] | None) -> str:
+    if not evaluation:
+        return ""
+    return f"\n## On other seasons, and on real light curves\n| | |\n|---|---|\n{_rows(evaluation)}\n"
 
 
-def _rows(values: Mapping[str, str]) -> str:
+def _rows(values: Mapping[str, Any]) -> str:
     return "\n".join(f"| {key} | {value} |" for key, value in values.items())

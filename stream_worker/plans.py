@@ -168,6 +168,7 @@ def model_identity(scorer: Scorer) -> ModelIdentity:
         sha256=scorer.bundle.sha256,
         preprocessing_version=PREPROCESSING_VERSION,
         provisional=manifest.provisional,
+        calibration=manifest.calibration,
     )
 
 

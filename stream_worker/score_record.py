@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_worker.bundle import Calibration
 from stream_worker.candidate import Candidate
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.preprocessing import LightCurve, Report, SiteReport
@@ -23,13 +24,14 @@ MAX_MAGNITUDE = 100.0  # beyond it a "magnitude" is somebody's mark for an unkno
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which bundle scored."""
+    """Which bundle scored, and what it knows of events; no ``calibration``, no ``p_event``."""
 
     name: str
     version: str
     sha256: str
     preprocessing_version: str
     provisional: bool
+    calibration: Calibration | None = None
 
 
 def score_record(
@@ -58,6 +60,7 @@ def score_record(
     age_days = scored_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
     ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
     yes, maybe, no = class_probabilities
+    calibration = None if model.provisional else model.calibration
     return {
         "candidate_id": candidate.candidate_id,
         "t_cut": found.t_cut,
@@ -82,8 +85,8 @@ def score_record(
         },
         "p_review": p_review,
         "class_probabilities": {"yes": yes, "maybe": maybe, "no": no},
-        "p_event": None,
-        "base_rate": None,
+        "p_event": None if calibration is None else calibration.p_event(yes),
+        "base_rate": None if calibration is None else calibration.base_rate,
         "decisions": decisions(p_review, rules.thresholds),
         "settings_hash": rules.hash,
         "current_mag": current_magnitude(candidate),

@@ -269,7 +269,7 @@ class LogSettings(_Section):
 
 def _default_bundle() -> Path:
     """Return the model bundle that ships with the package."""
-    return Path(str(files("stream_worker"))) / "bundles" / "lensnet-provisional"
+    return Path(str(files("stream_worker"))) / "bundles" / "lensnet"
 
 
 class Settings(_Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_worker.bundle.golden import Golden, GoldenCandidate
-from stream_worker.bundle.manifest import BRANCHES, CLASSES, HEADS, Manifest, length_input
+from stream_worker.bundle.manifest import BRANCHES, CLASSES, HEADS, Calibration, Manifest, length_input
 from stream_worker.bundle.reader import Bundle, BundleError, load_bundle
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "HEADS",
     "Bundle",
     "BundleError",
+    "Calibration",
     "Golden",
     "GoldenCandidate",
     "Manifest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,6 +21,8 @@ HEADS: Final = ("p_review", "class_probabilities")
 BRANCHES: Final = tuple(site.lower() for site in SITES)
 """Graph inputs that take the sites' series, float32 [batch, time, feature], in site order."""
 _REQUIRED_FILES: Final = (GOLDEN_FILE, MODEL_CARD_FILE)
+_EDGE: Final = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
+_MOST: Final = 700.0  # beyond it the exponential overflows
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -52,10 +55,28 @@ class StandardisationBlock(_Closed):
 
 
 class Thresholds(_Closed):
-    """Thresholds of p_review (Viaña et al. 2025, sec. 7)."""
+    """Thresholds of p_review (Viaña et al. 2025, sec. 8), and the best one on the validation stars."""
 
     balanced: Probability
     pure: Probability
+    chosen: Probability | None = None
+
+
+class Calibration(_Closed):
+    """From p_yes to the chance that the star has an event, where a share ``base_rate`` of candidates do.
+
+    A straight line in log odds, fitted to validation stars and shifted to the base rate.
+    """
+
+    slope: Annotated[float, Field(gt=0)]
+    offset: float
+    base_rate: Annotated[float, Field(gt=0, lt=1)]
+
+    def p_event(self, p_yes: float) -> float:
+        """Return the chance of an event."""
+        p = min(max(p_yes, _EDGE), 1.0 - _EDGE)
+        log_odds = self.slope * math.log(p / (1.0 - p)) + self.offset
+        return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds > -_MOST else 0.0
 
 
 class Graph(_Closed):
@@ -82,8 +103,9 @@ class Outputs(_Closed):
 class Manifest(_Closed):
     """Everything a worker must know of a model, format 1.
 
-    ``calibration`` is null: format 1 knows no calibrated ``p_event``. ``git_commit`` is null where
-    the model was trained outside a commit. ``files`` gives the SHA-256 of every other file.
+    ``calibration`` is null where nobody fitted one: there is no ``p_event`` then. ``network`` says how the
+    networks are built, for the training side. ``git_commit`` is null where the model was trained outside a
+    commit. ``files`` gives the SHA-256 of every other file.
 
     Raises
     ------
@@ -103,7 +125,8 @@ class Manifest(_Closed):
     preprocessing_options: dict[str, str | bool | int | float]
     standardisation: StandardisationBlock
     thresholds: Thresholds
-    calibration: None
+    calibration: Calibration | None
+    network: dict[str, Any] | None = None
     training_data_sha256: Sha256
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None
     metrics: dict[str, float]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from model_build.bundle_writer import Release
-from model_build.network import build_network
+from model_build.network import NetworkOptions, build_network
+from model_build.network_bundle import two_headed
 from model_build.season.command import Order, simulate_to
 from model_build.season.sizes import short_stream
 from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
@@ -18,24 +19,37 @@ from stream_worker.candidate import Candidate
 from stream_worker.codec import read_candidates, write_candidates
 from stream_worker.preprocessing import LightCurve, PreprocessingOptions, Standardisation
 
+PATCHED = NetworkOptions(
+    observation_units=8, patch=4, pooling="attention", shared=True, lstm_units=16, dense=(16, 8)
+)
 
-def random_network(scale):
-    """Network with normal weights of the given scale, biases included."""
-    model = build_network()
+
+def random_network(scale, options):
+    """Networks with normal weights of the given scale, biases included."""
+    model = build_network(options)
     rng = np.random.default_rng(7)
     model.set_weights([rng.normal(0, scale, w.shape).astype(np.float32) for w in model.get_weights()])
-    return model
+    return two_headed(model, options)
 
 
-@pytest.fixture(scope="session", params=[0.05, 0.3], ids=["small weights", "large weights"])
+@pytest.fixture(
+    scope="session",
+    params=[
+        (0.05, NetworkOptions()),
+        (0.3, NetworkOptions()),
+        (0.3, PATCHED),
+        (0.1, NetworkOptions(encoder="cnn", patch=2, sites=("ctio", "sso"), without=("airmass",))),
+    ],
+    ids=["small weights", "large weights", "patches", "convolutions"],
+)
 def network(request):
     """Trained weights have a standard deviation of 0.1; far above 0.3, float32 rounding itself grows."""
-    return random_network(request.param)
+    return random_network(*request.param)
 
 
 @pytest.fixture(scope="session")
 def small_network():
-    return random_network(0.1)
+    return random_network(0.1, PATCHED)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +83,7 @@ def stream_archive(season_cache, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def labelled_archive(stream_archive, tmp_path_factory) -> Path:
-    """The same as if each candidate were of a star of its own, labelled in turn yes, maybe and no.
+    """The same with all stars labelled in turn yes, maybe and no, each a cluster of its own.
 
     Light curves are short, to train quickly.
     """
@@ -77,11 +91,19 @@ def labelled_archive(stream_archive, tmp_path_factory) -> Path:
     shutil.copytree(stream_archive, folder)
     for path in folder.glob("run-*.avro"):
         write_candidates(path, [shortened(candidate) for candidate in read_candidates(path)])
-    rows = [
-        replace(row, label=("yes", "maybe", "no")[n % 3], selected=True, cluster=n)
-        for n, row in enumerate(read_truth(folder / TRUTH_FILE))
+    rows = read_truth(folder / TRUTH_FILE)
+    last = {row.star_id: row.candidate_id for row in rows}
+    number = {star_id: n for n, star_id in enumerate(last)}
+    labelled = [
+        replace(
+            row,
+            label=("yes", "maybe", "no")[number[row.star_id] % 3],
+            selected=row.candidate_id == last[row.star_id],
+            cluster=number[row.star_id],
+        )
+        for row in rows
     ]
-    write_truth(folder / TRUTH_FILE, rows)
+    write_truth(folder / TRUTH_FILE, labelled)
     return folder
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_build.augment import Losses, lose, thin
+from model_build.augment import Losses, lose
 from model_build.golden import random_branches
 from stream_worker.preprocessing import FEATURES
 
@@ -61,10 +62,17 @@ def test_no_losses_change_nothing():
         np.testing.assert_array_equal(before, after)
 
 
-@given(row=lengths, max_rows=st.integers(1, 15), seed=st.integers(0, 20))
-def test_thinning_keeps_order_and_the_newest_row(row, max_rows, seed):
+@given(row=lengths, seed=st.integers(0, 20))
+def test_lost_rows_leave_the_order_and_the_newest(row, seed):
     branches = tuple(np.arange(n, dtype=np.float32)[:, np.newaxis].repeat(12, axis=1) for n in row)
-    for before, after in zip(branches, thin(branches, max_rows, np.random.default_rng(seed)), strict=True):
-        assert len(after) == min(len(before), max_rows)
+    losses = Losses(site=0.0, column=0.0, all_columns=0.0, rows=0.9)
+    for before, after in zip(branches, lose(branches, losses, np.random.default_rng(seed)), strict=True):
+        assert bool(len(after)) == bool(len(before))
         assert (np.diff(after[:, 0]) > 0).all()
         assert not len(before) or after[-1, 0] == before[-1, 0]
+
+
+@pytest.mark.parametrize("wrong", [{"site": 1.1}, {"column": -0.1}, {"rows": 1.0}])
+def test_impossible_chances_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be from 0"):
+        Losses(**wrong)

@@ -8,23 +8,27 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from model_build.export import export, export_masked
+from model_build.export import export
 from model_build.golden import random_branches
 from model_build.graph_surgery import ExportError, check_graph, wire_lengths
-from model_build.network import predict
 from model_build.parity import TOLERANCE, ragged_batches
 from stream_worker.bundle import BRANCHES, HEADS, length_input
 from stream_worker.scoring import Scores, pad
 
 
+def exported(networks):
+    network = networks.graphs["lensnet"]
+    return export(network.model, network.options)
+
+
 @pytest.fixture(scope="module")
 def graph(network):
-    return export(network)
+    return exported(network)
 
 
 @pytest.fixture(scope="module")
 def small_graph(small_network):
-    return export(small_network)
+    return exported(small_network)
 
 
 def session(model):
@@ -41,10 +45,11 @@ def difference(one, other):
     return max(np.abs(getattr(one, head) - getattr(other, head)).max() for head in HEADS)
 
 
-def test_three_fused_nodes_and_no_loop(graph):
+def test_a_fused_node_for_each_site_and_no_loop(network, graph):
+    options = network.graphs["lensnet"].options
     kinds = Counter(node.op_type for node in graph.graph.node)
-    assert kinds["LSTM"] == 3
-    assert not {"Loop", "Scan", "If", "Slice"} & kinds.keys()
+    assert kinds["LSTM"] == (len(options.sites) if options.encoder == "lstm" else 0)
+    assert not {"Loop", "Scan", "If"} & kinds.keys()
     check_graph(graph)
 
 
@@ -69,73 +74,61 @@ def test_interface(graph):
     assert graph.opset_import[0].version == 18
 
 
-def test_parity_with_the_masked_network_on_ragged_batches(network, graph):
+def test_parity_with_keras_on_ragged_batches(network, graph):
     runtime = session(graph)
     for batch in ragged_batches(np.random.default_rng(1)):
-        assert difference(run(runtime, pad(batch)), predict(network, batch)) <= TOLERANCE
+        assert difference(run(runtime, pad(batch)), network.predict(batch)) <= 1e-6
 
 
-def test_parity_with_the_masked_export(network, graph):
-    """The loop export is slow but knows nothing of lengths."""
-    masked = export_masked(network)
-    assert "Loop" in {node.op_type for node in masked.graph.node}
-    oracle, runtime = session(masked), session(graph)
-    for batch in ragged_batches(np.random.default_rng(2), n=3):
-        assert difference(run(runtime, pad(batch)), run(oracle, pad(batch))) <= TOLERANCE
+def test_parity_with_keras_at_real_lengths(network, graph):
+    runtime = session(graph)
+    for batch in ragged_batches(np.random.default_rng(2), n=2, longest=1500):
+        assert difference(run(runtime, pad(batch)), network.predict(batch)) <= TOLERANCE
 
 
-def test_padding_of_any_amount_and_content_is_ignored(graph):
+def test_lstm_nodes_stop_at_the_last_observation(small_network, small_graph):
+    """Whatever stands beyond it: the lengths are really used, in patches rounded up."""
+    patch = small_network.graphs["lensnet"].options.patch
+    inputs = pad([random_branches((2 * patch + 1, 0, 1), np.random.default_rng(3))])
+    lstm = next(node for node in small_graph.graph.node if node.op_type == "LSTM")
+    model = onnx.ModelProto()
+    model.CopyFrom(small_graph)
+    model.graph.output.append(helper.make_tensor_value_info(lstm.input[4], TensorProto.INT32, ["batch"]))
+    found = session(model).run([lstm.input[4]], inputs)[0]
+    assert found.tolist() in ([3], [0], [1])
+
+
+@pytest.mark.parametrize("more", [1, 2, 3, 40])
+def test_any_amount_of_padding_is_ignored(graph, more):
     runtime = session(graph)
     rng = np.random.default_rng(3)
     inputs = pad([random_branches((7, 0, 3), rng), random_branches((1, 12, 0), rng)])
     expected = run(runtime, inputs)
     padded = dict(inputs)
     for branch in BRANCHES:
-        junk = rng.normal(0, 50, (2, 40, 12)).astype(np.float32)
-        for row, length in enumerate(inputs[length_input(branch)]):
-            junk[row, :length] = inputs[branch][row, :length]
-        padded[branch] = junk
-    assert difference(run(runtime, padded), expected) <= TOLERANCE
+        padded[branch] = np.pad(inputs[branch], ((0, 0), (0, more), (0, 0)))
+    assert difference(run(runtime, padded), expected) <= 1e-6
 
 
 def test_equal_networks_give_equal_bytes(small_network, small_graph):
-    assert export(small_network).SerializeToString() == small_graph.SerializeToString()
+    assert exported(small_network).SerializeToString() == small_graph.SerializeToString()
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_one_graph_per_head(small_network, small_graph, head):
-    both, one = session(small_graph), session(export(small_network, [head]))
-    assert [value.name for value in one.get_outputs()] == [head]
-    inputs = pad(ragged_batches(np.random.default_rng(4), n=1)[0])
-    (found,) = one.run([head], inputs)
-    (expected,) = both.run([head], inputs)
-    np.testing.assert_allclose(found, expected, atol=1e-7)
-
-
-def unmasked_like():
-    """A minimal graph of the converter's form with one branch."""
-    nodes = [
-        helper.make_node("LSTM", ["ctio", "w", "r"], ["y"], "lstm", hidden_size=4),
-        helper.make_node("Gather", ["y", "last"], ["p_review"]),
-    ]
-    return helper.make_model(helper.make_graph(nodes, "g", [], []))
-
-
-def test_another_form_of_the_last_step_is_refused():
-    with pytest.raises(ExportError, match=r"\['Gather'\] read 'y', expected one Squeeze"):
-        wire_lengths(unmasked_like())
+def converted_like(*nodes):
+    """A minimal graph of the converter's form."""
+    return helper.make_model(helper.make_graph(list(nodes), "g", [], []))
 
 
 def test_an_unknown_branch_is_refused():
-    model = unmasked_like()
-    model.graph.node[0].input[0] = "other"
+    lstm = helper.make_node("LSTM", ["other", "w", "r"], ["p_review"], "lstm", hidden_size=4)
     with pytest.raises(ExportError, match="reads 'other'"):
-        wire_lengths(model)
+        wire_lengths(converted_like(lstm))
 
 
-def test_a_missing_head_is_refused(small_network):
-    with pytest.raises(ExportError, match="no output 'p_event'"):
-        export(small_network, ["p_event"])
+def test_a_missing_head_is_refused():
+    lstm = helper.make_node("LSTM", ["ctio", "w", "r", "b"], ["p_event"], "lstm", hidden_size=4)
+    with pytest.raises(ExportError, match="no output 'p_review'"):
+        wire_lengths(converted_like(lstm))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +138,7 @@ def test_a_missing_head_is_refused(small_network):
         (lambda g: setattr(g.output[0], "name", "p_event"), "not a valid graph"),
         (lambda g: g.output.pop(), "outputs"),
         (lambda g: g.input.append(helper.make_tensor_value_info("more", 1, [1])), "inputs"),
-        (lambda g: next(n for n in g.node if n.op_type == "LSTM").input.pop(), "take the lengths"),
+        (lambda g: next(n for n in g.node if n.op_type == "LSTM").input.pop(), "without lengths"),
     ],
 )
 def test_an_unsound_graph_is_refused(small_graph, change, message):
@@ -156,6 +149,14 @@ def test_an_unsound_graph_is_refused(small_graph, change, message):
         check_graph(model)
 
 
-def test_loops_are_refused(small_network):
-    with pytest.raises(ExportError, match="control flow: Loop"):
-        check_graph(export_masked(small_network))
+def test_loops_are_refused(small_graph):
+    model = onnx.ModelProto()
+    model.CopyFrom(small_graph)
+    one = helper.make_node("Constant", [], ["one"], value_int=1)
+    branch = helper.make_graph([one], "body", [], [helper.make_tensor_value_info("one", 7, [])])
+    condition = helper.make_node("Constant", [], ["always"], value_int=1)
+    cast = helper.make_node("Cast", ["always"], ["always_bool"], to=TensorProto.BOOL)
+    choice = helper.make_node("If", ["always_bool"], ["chosen"], then_branch=branch, else_branch=branch)
+    model.graph.node.extend([condition, cast, choice])
+    with pytest.raises(ExportError, match="control flow: If"):
+        check_graph(model)

@@ -2,30 +2,70 @@ from __future__ import annotations
 
 import pytest
 
-from model_build.dataset import read_season
 from model_build.model_card import model_card
 
 METRICS = {"n": 50.0, "auc": 0.91234, "recall_no": 0.5, "n_train": 400.0, "n_validation": 45.0}
+SEASON = {
+    "season": 2021,
+    "seed": 3,
+    "scale_events": 1.0,
+    "scale_false": 0.125,
+    "perturbed": None,
+    "sha256": "ab" * 32,
+}
 
 
-def test_the_card_says_what_it_was_trained_on_and_how_well_it_did(stream_archive):
-    season = read_season(stream_archive)
-    card = model_card("lensnet-test", "1.2", METRICS, season)
-    assert card.startswith("# lensnet-test 1.2\n")
-    assert "| season, seed | 2021, 3 |" in card
-    assert f"AlertFinder on {len(season['runs'])} weekdays" in card
-    for kind in ("found", "written"):
-        counts = season["labels"][kind]
-        expected = f"{counts['yes']} yes, {counts['maybe']} maybe, {counts['no']} no"
-        assert f"| labels {kind} | {expected} |" in card
-    assert "400 candidates to train, 45 to stop early, 50 held out" in card
-    assert "| auc | 0.9123 |" in card
-    assert "| n_train |" not in card
+def card(**changes):
+    told = {
+        "metrics": METRICS,
+        "season": SEASON,
+        "training": {"training, both": "best epoch 7 of 9"},
+        "chosen": 0.525,
+        "calibration": {"slope": 1.25, "offset": -3.5, "base_rate": 0.015},
+        "evaluation": None,
+        "provisional": False,
+    }
+    return model_card("lensnet-test", "1.2", **(told | changes))
+
+
+def test_the_card_says_what_it_was_trained_on_and_how_well_it_did():
+    found = card()
+    assert found.startswith("# lensnet-test 1.2\n")
+    for text in (
+        "| season, seed | 2021, 3 |",
+        "| share of the survey | 1 of events, 0.125 of all else |",
+        f"`{'ab' * 32}`",
+        "| training, both | best epoch 7 of 9 |",
+        "400 stars to train",
+        "45 to stop early",
+        "50 held out",
+        "| auc | 0.9123 |",
+        "chosen 0.525",
+    ):
+        assert text in found
+    assert "| n_train |" not in found
+    assert "rovisional" not in found
+
+
+def test_the_card_says_how_p_event_came_about():
+    assert "1.250 times its log odds -3.500" in card()
+    assert "1.50% of the candidates" in card()
+    assert "`p_event` is null" in card(calibration=None)
+
+
+def test_further_figures_are_shown_where_there_are_some():
+    assert "other seasons" not in card()
+    assert "| false alerts a night | 3.1 [2.0, 4.2] |" in card(
+        evaluation={"false alerts a night": "3.1 [2.0, 4.2]"}
+    )
+
+
+def test_a_provisional_bundle_is_called_one():
+    assert "**Provisional.**" in card(provisional=True)
 
 
 @pytest.mark.parametrize(
     ("perturbed", "said"), [(None, "as configured"), (7, "drawn anew within doubt, seed 7")]
 )
-def test_the_card_says_whether_the_numbers_were_perturbed(stream_archive, perturbed, said):
-    season = read_season(stream_archive) | {"perturbed": perturbed}
-    assert f"| numbers | {said} |" in model_card("n", "1", METRICS, season)
+def test_the_card_says_whether_the_numbers_were_perturbed(perturbed, said):
+    assert f"| numbers | {said} |" in card(season=SEASON | {"perturbed": perturbed})

@@ -1,0 +1,1 @@
+"""Training: options, batches, the loop with checkpoints, and the folder of a run."""
