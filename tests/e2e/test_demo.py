@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -26,17 +27,27 @@ DEMO = [str(Path(sys.executable).with_name("stream-worker")), "demo", "--json"]
 PATIENCE_S = 120
 
 
-def start(mark: str, *options: str, broker: str | None = None) -> subprocess.Popen[str]:
-    environ = {k: v for k, v in os.environ.items() if k != "KAFKA_BOOTSTRAP_SERVERS"}
-    given = {"KAFKA_BOOTSTRAP_SERVERS": broker} if broker else {}
-    return subprocess.Popen(
-        [*DEMO, *options],
-        env={**environ, **given, "DEMO_TEST_MARK": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a demo; if it is still there when the test ends, it is killed."""
+    with ExitStack() as started:
+
+        def begin(mark: str, *options: str, broker: str | None = None) -> subprocess.Popen[str]:
+            environ = {k: v for k, v in os.environ.items() if k != "KAFKA_BOOTSTRAP_SERVERS"}
+            given = {"KAFKA_BOOTSTRAP_SERVERS": broker} if broker else {}
+            process = subprocess.Popen(
+                [*DEMO, *options],
+                env={**environ, **given, "DEMO_TEST_MARK": mark},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)  # nothing where it has ended; its guards end the rest
+            return process
+
+        yield begin
 
 
 def left_over(mark: str) -> list[str]:
@@ -63,7 +74,7 @@ def cpu_seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_the_demo_accounts_for_everything():
+def test_the_demo_accounts_for_everything(start):
     mark = uuid.uuid4().hex
     spent = cpu_seconds_of_children()
     process = start(mark)
@@ -98,7 +109,7 @@ def archives(stream_archive) -> list[str]:
 
 
 @pytest.mark.parametrize(("moment", "simulates"), [("created 7 topics", True), ("ingested 100", False)])
-def test_ctrl_c_leaves_nothing_running(moment, simulates, archives):
+def test_ctrl_c_leaves_nothing_running(start, moment, simulates, archives):
     mark = uuid.uuid4().hex
     process = start(mark, *([] if simulates else archives))
     for line in process.stderr:
@@ -121,9 +132,9 @@ def node() -> Iterator[KafkaNode]:
         yield running
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(150, func_only=True)
 def test_where_no_group_ever_was_topics_are_removed_without_waiting_for_its_coordinator(node, monkeypatch):
-    monkeypatch.setattr(stream, "_REMOVAL_TIMEOUT_S", 300.0)  # a wait would end in this test's own time-out
+    monkeypatch.setattr(stream, "_REMOVAL_TIMEOUT_S", 1000.0)  # a wait would end in this test's own time-out
     overrides = {"kafka": {"bootstrap_servers": node.bootstrap_servers}, **stream.own_names("lensnet-demo-")}
     with stream.own_topics(load_settings({}, overrides=overrides), print):
         pass
@@ -133,7 +144,7 @@ def of_the_demo(names) -> list[str]:
     return sorted(name for name in names if name.startswith("lensnet-demo"))
 
 
-def test_on_a_given_broker_no_topic_and_no_group_remains(node, archives):
+def test_on_a_given_broker_no_topic_and_no_group_remains(start, node, archives):
     mark = uuid.uuid4().hex
     admin = AdminClient({"bootstrap.servers": node.bootstrap_servers})
     admin.create_topics([NewTopic("lensnet.candidates", 1)])["lensnet.candidates"].result(30)
@@ -166,7 +177,9 @@ def test_on_a_given_broker_no_topic_and_no_group_remains(node, archives):
         ([__file__], 1, f"{Path(__file__).name}: "),
     ],
 )
-def test_archives_that_cannot_be_shown_are_refused_before_anything_starts(archives, options, code, said):
+def test_archives_that_cannot_be_shown_are_refused_before_anything_starts(
+    start, archives, options, code, said
+):
     mark = uuid.uuid4().hex
     process = start(mark, *options, *archives)
     _, err = process.communicate(timeout=PATIENCE_S)
