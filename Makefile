@@ -14,6 +14,7 @@ MODEL := .cache/model
 SIMULATE = $(BIN)/model-build simulate --cache $(MODEL)/schedules --resume
 DEMO_ARGS ?=
 TEST_ARGS ?=
+TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
@@ -36,8 +37,8 @@ setup: $(STAMP) ## the virtual environment, from the lock file
 demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 candidates and a real event
 	@$(BIN)/stream-worker demo $(DEMO_ARGS)
 
-test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
-	$(BIN)/python -m pytest $(TEST_ARGS) tests
+test: $(STAMP) ## all tests, with a real Kafka broker; TEST_ARGS=-n0 runs them one after the other
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS) tests
 
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

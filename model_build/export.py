@@ -7,7 +7,8 @@ from typing import Any
 import onnx
 
 from model_build.graph_surgery import OPSET, wire_lengths
-from model_build.network import Model, NetworkOptions
+from model_build.network import Model
+from model_build.network_options import NetworkOptions
 from stream_worker.bundle import BRANCHES, HEADS
 from stream_worker.preprocessing import FEATURES
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from model_build.bundle_writer import Release, npz_bytes, with_manifest
 from model_build.export import export
 from model_build.golden import make_golden
-from model_build.network import Model, NetworkOptions, build_network, predict, weights_of
+from model_build.network import Model, build_network, predict, weights_of
+from model_build.network_options import NetworkOptions
 from model_build.training.options import BadTrainingOptions, network_options_from, plain_values
 from stream_worker.batching import Branches
 from stream_worker.bundle import HEADS, Bundle

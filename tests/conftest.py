@@ -1,11 +1,39 @@
-"""Fixtures of every kind of test."""
+"""Fixtures and order of every kind of test."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
+from support.shared import made_once
+
+pytest_plugins = ["support.closing_notes"]
+
+# Speed is measured in benchmarks: an example that a busy machine slows down is no failure.
+hypothesis.settings.register_profile(
+    "any machine",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
+
+
+def pytest_configure():
+    """A shell ignores SIGINT in what it starts in the background; children would inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONG_FILES = ("tests/integration/worker/", "tests/e2e/", "tests/integration/", "tests/unit/model_build/")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files start first, and short ones fill the gaps at the end: see `make test`."""
+    items.sort(key=lambda item: next((n for n, x in enumerate(LONG_FILES) if item.nodeid.startswith(x)), 9))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -27,3 +55,22 @@ def realdata() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"LENSNET_REALDATA={folder} is not a folder"
     return path
+
+
+@pytest.fixture(scope="session")
+def season_cache(request) -> Path:
+    """Folder of ephemerides and schedules, kept between runs under the hash of their inputs."""
+    return request.config.cache.mkdir("season")
+
+
+@pytest.fixture(scope="session")
+def stream_archive(season_cache, tmp_path_factory) -> Path:
+    """The first 100 candidates of a week, as they come; to be left as it is."""
+    from model_build.season.command import Order, simulate_to
+    from model_build.season.sizes import short_stream
+
+    return made_once(
+        tmp_path_factory,
+        "stream-archive",
+        lambda folder: simulate_to(folder, Order(2021, 3, short_stream(100)), cache=season_cache),
+    )

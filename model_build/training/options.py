@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from model_build.augment import Losses
-from model_build.network import NetworkOptions
+from model_build.network_options import NetworkOptions
 
 Task = Literal["binary", "multiclass", "both"]
 TASKS: Final[tuple[Task, ...]] = ("binary", "multiclass", "both")

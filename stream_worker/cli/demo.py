@@ -16,26 +16,43 @@ from stream_worker.cli.tail import alert_table
 from stream_worker.settings import SettingsError
 
 _TOP = 12
+_DEFAULT = click.core.ParameterSource.DEFAULT
 
 
-@click.command(epilog=examples("stream-worker demo", "stream-worker demo --json | tail -1 | jq .balanced"))
+@click.command(
+    epilog=examples(
+        "stream-worker demo",
+        "stream-worker demo --json | tail -1 | jq .balanced",
+        "stream-worker demo season/run-*.avro",
+    )
+)
+@click.argument("archives", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--candidates", type=click.IntRange(20), default=300, show_default=True, help="Simulated ones.")
-@click.option("--seed", type=click.IntRange(0), default=2021, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=2021, show_default=True, help="Of the simulation.")
 @click.option(
     "--real-event", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of its files."
 )
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-def demo(candidates: int, seed: int, real_event: Path | None, *, as_json: bool) -> None:
-    """Show the whole system on this machine.
+@click.pass_context
+def demo(
+    context: click.Context,
+    archives: tuple[Path, ...],
+    candidates: int,
+    seed: int,
+    real_event: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show the whole system on this machine, with the candidates of ARCHIVES or simulated ones.
 
     Starts a real Kafka (or uses KAFKA_BOOTSTRAP_SERVERS), creates topics, runs both stages as processes,
-    ingests simulated candidates, five bad packets and a real KMTNet event, and accounts for every record.
+    ingests the candidates, five bad packets and a real KMTNet event, and accounts for every record.
     Nothing is left running.
     """
     from confluent_kafka import KafkaException
 
     from stream_worker.bundle import BundleError
-    from stream_worker.codec import RegistryUnavailable
+    from stream_worker.codec import BadContainer, RegistryUnavailable
     from stream_worker.codec.registry import RegistrationRefusedError
     from stream_worker.demo.real_event import RealEventMissing
     from stream_worker.demo.run import DemoFailed, DemoResult, result_line, run_demo
@@ -44,10 +61,14 @@ def demo(candidates: int, seed: int, real_event: Path | None, *, as_json: bool) 
     from stream_worker.kafka.topics import TopicCreationError
     from stream_worker.local_stream.processes import ProcessFailed
 
+    given = [name for name in ("candidates", "seed") if context.get_parameter_source(name) != _DEFAULT]
+    if archives and given:
+        raise click.UsageError(f"ARCHIVES and --{given[0]} exclude each other: nothing is simulated")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with progress("scored or quarantined", candidates + 6) as report_to:
+        with progress("scored or quarantined", None if archives else candidates + 6) as report_to:
             result: DemoResult = run_demo(
+                archives=archives,
                 candidates=candidates,
                 seed=seed,
                 real_event=real_event,
@@ -59,6 +80,7 @@ def demo(candidates: int, seed: int, real_event: Path | None, *, as_json: bool) 
         click.echo("interrupted; nothing is left running", err=True)
         sys.exit(130)
     except (
+        BadContainer,
         DemoFailed,
         ProcessFailed,
         RealEventMissing,

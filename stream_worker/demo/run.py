@@ -6,7 +6,8 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from stream_worker.codec import decode_candidate, read_candidates
 from stream_worker.demo.bad_packets import bad_packets
 from stream_worker.demo.real_event import NAME, STAR, T_CUT, light_curve_files
 from stream_worker.dev_kafka import dev_kafka
-from stream_worker.ingest.report import pysis_text
+from stream_worker.ingest.report import archive_text, pysis_text
 from stream_worker.ingest.run import run_ingest_archive, run_ingest_pysis
 from stream_worker.kafka.candidate_sink import KafkaCandidateSink
 from stream_worker.kafka.clients import idempotent_producer
@@ -90,6 +91,7 @@ class DemoResult:
 
 def run_demo(
     *,
+    archives: Sequence[Path],
     candidates: int,
     seed: int,
     real_event: Path | None,
@@ -97,18 +99,19 @@ def run_demo(
     say: Say,
     progress: Callable[[int], None],
 ) -> DemoResult:
-    """Run the demo and return its books. Blocks for about a minute.
+    """Run the demo on ``archives``, or on a simulation, and return its books. Blocks for about a minute.
 
     Raises
     ------
-    DemoFailed, ProcessFailed, RealEventMissing, DevKafkaError, TopicCreationError, DeliveryError
+    BadContainer, DemoFailed, ProcessFailed, RealEventMissing, DevKafkaError, TopicCreationError,
+    DeliveryError
         What went wrong, in one message.
     """
     began = time.monotonic()
     pysis_files = light_curve_files(real_event)
     with (
         tempfile.TemporaryDirectory(prefix="lensnet-demo-") as name,
-        simulation(candidates, seed, Path(name)) as simulated,
+        _archives(archives, candidates, seed, Path(name)) as files,
         dev_kafka(env=environ, say=say) as kafka,
     ):
         folder = Path(name)
@@ -118,8 +121,9 @@ def run_demo(
             workers = start_stages(settings, folder)
             codes: dict[str, int] = {}
             with stopping(workers, codes.__setitem__):
-                say(f"waiting for the simulation of {candidates} candidates")
-                archive = simulated()
+                if not archives:
+                    say(f"waiting for the simulation of {candidates} candidates")
+                archive = files()
                 for worker in workers:
                     worker.wait_started()
                 ingested, expected, real = _ingest(settings, archive, pysis_files, say)
@@ -134,6 +138,23 @@ def run_demo(
     return DemoResult(ingested, books, alerts, expected, event, time.monotonic() - began)
 
 
+def _archives(
+    given: Sequence[Path], candidates: int, seed: int, folder: Path
+) -> AbstractContextManager[Callable[[], Sequence[Path]]]:
+    """What waits for the files to ingest: those given, or else a simulation's."""
+    if not given:
+        return simulation(candidates, seed, folder)
+    _first_candidate(given)  # what can't be read is told before anything is started
+    return nullcontext(lambda: given)
+
+
+def _first_candidate(archives: Sequence[Path]) -> Candidate:
+    found = next((candidate for path in archives for candidate in read_candidates(path)), None)
+    if found is None:
+        raise DemoFailed(f"no candidate in {', '.join(map(str, archives))}")
+    return found
+
+
 def _settings(bootstrap_servers: str, environ: Mapping[str, str]) -> Settings:
     kafka = {"bootstrap_servers": bootstrap_servers, "session_timeout_ms": 6000}
     prefix = f"lensnet-demo-{uuid.uuid4().hex[:8]}."
@@ -141,22 +162,21 @@ def _settings(bootstrap_servers: str, environ: Mapping[str, str]) -> Settings:
 
 
 def _ingest(
-    settings: Settings, archive: list[Path], pysis_files: list[Path], say: Say
+    settings: Settings, archive: Sequence[Path], pysis_files: list[Path], say: Say
 ) -> tuple[int, list[str], Candidate]:
-    """Produce simulated candidates, bad packets and the real event; how many, bad reasons, the event."""
+    """Produce the archive's candidates, bad packets and the real event; how many, bad reasons, the event."""
     sink = KafkaCandidateSink(idempotent_producer(settings.kafka, "lensnet-demo"), settings.topics.candidates)
     encode = candidate_encoder(settings)
-    first = next(iter(read_candidates(archive[0])))
-    bad = bad_packets(first)
+    bad = bad_packets(_first_candidate(archive))
     for example in bad:
         sink.send_raw(example.name.encode(), example.packet, [])
     report = run_ingest_archive(archive, sink, encode=encode)
     if not report.ok:
-        raise DemoFailed(f"simulated archive: {report.faults}")
+        raise DemoFailed(archive_text(report))
     real = run_ingest_pysis(pysis_files, STAR, sink, encode=encode, now_ms=now_ms(), t_cut=T_CUT)
     if real.candidate is None:
         raise DemoFailed(f"{NAME}: {real.failure}")
-    say(f"ingested {report.candidates} simulated candidates and {len(bad)} bad packets, and really observed:")
+    say(f"ingested {report.candidates} candidates and {len(bad)} bad packets, and really observed:")
     say(pysis_text(real))
     say(f"(the files of {NAME} don't give its position: the centre of field 14 stands for it)")
     return report.candidates + len(bad) + 1, sorted(example.reason for example in bad), real.candidate

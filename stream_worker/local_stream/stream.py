@@ -63,15 +63,16 @@ def own_topics(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
         yield
     finally:
         groups = [settings.score.group_id, settings.deduplicate.group_id]
-        with suppress(KafkaException):  # an error here must not hide the block's own
+        with suppress(KafkaException, TimeoutError):  # an error here must not hide the block's own
             _remove(admin, [spec.name for spec in specs], groups)
 
 
 def _remove(admin: AdminClient, topics: list[str], groups: list[str]) -> None:
-    pending = [
-        *admin.delete_consumer_groups(groups, request_timeout=_REMOVAL_TIMEOUT_S).values(),
-        *admin.delete_topics(topics, request_timeout=_REMOVAL_TIMEOUT_S).values(),
-    ]
+    pending = list(admin.delete_topics(topics, request_timeout=_REMOVAL_TIMEOUT_S).values())
+    # a broker that never had a group has no coordinator to ask: deleting would wait for one in vain
+    known = admin.list_consumer_groups(request_timeout=_REMOVAL_TIMEOUT_S).result(_REMOVAL_TIMEOUT_S).valid
+    if present := [group.group_id for group in known if group.group_id in groups]:
+        pending += admin.delete_consumer_groups(present, request_timeout=_REMOVAL_TIMEOUT_S).values()
     wait(pending, _REMOVAL_TIMEOUT_S)
 
 

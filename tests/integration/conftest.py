@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from support.closing_notes import note
 
 from stream_worker.dev_kafka import dev_kafka
-
-KEPT_LOG = pytest.StashKey[Path]()
 
 
 @pytest.fixture(scope="session")
@@ -21,15 +19,10 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
         yield running.bootstrap_servers
         if request.session.testsfailed and running.node is not None:
             running.node.keep_log = True
-            request.config.stash[KEPT_LOG] = running.node.log
+            note(request.config, f"Kafka's log is kept: {running.node.log}")
 
 
 @pytest.fixture
 def topic_prefix() -> str:
     """A start of topic, group and transactional names that no other test or run uses."""
     return f"test-{uuid.uuid4().hex[:12]}-"
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if KEPT_LOG in config.stash:
-        terminalreporter.write_line(f"Kafka's log is kept: {config.stash[KEPT_LOG]}")

@@ -184,7 +184,7 @@ def test_what_is_no_schema_is_refused(registry, subject):
 
 
 def test_a_registry_that_dies_stops_new_ids_and_not_known_ones(own_registry_node):
-    with HttpRegistry(own_registry_node.url, timeout_s=2) as registry:
+    with HttpRegistry(own_registry_node.url, timeout_s=30) as registry:
         schema_id = registry.register("candidates-value", CANDIDATE.definition)
         resolver = SchemaResolver("candidate", registry)
         resolver.resolve(frame_confluent(schema_id, b""))

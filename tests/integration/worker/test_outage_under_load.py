@@ -29,7 +29,7 @@ def test_a_broker_killed_while_a_backlog_is_worked_off(tmp_path):
             node.start()
             stream.wait(lambda books: sum(books[0].outcomes.values()) >= CANDIDATES, [worker], 150)
             worker.process.terminate()
-            assert worker.process.wait(40) == 0, worker.tail()
+            assert worker.process.wait(60) == 0, worker.tail()
         book = stream.books()[0]
         assert book.balanced
         assert book.outcomes == {"SCORED": CANDIDATES}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +17,7 @@ from support.stream import Stream
 from model_build.cli import cli as model_build_cli
 from stream_worker.cli import cli as stream_worker_cli
 from stream_worker.demo.real_event import light_curve_files
+from stream_worker.dev_kafka.ports import free_ports
 from stream_worker.local_stream.processes import start_worker, stopping
 from stream_worker.settings import Settings, SettingsError, load_settings
 
@@ -52,12 +53,6 @@ def faults(line: str) -> list[str]:
         command, rest = found, rest[1:]
     known = {option for parameter in command.params for option in parameter.opts}
     return [f"{command.name} has no {word}" for word in rest if word.startswith("--") and word not in known]
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def run(command: list[str], environ: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -130,7 +125,7 @@ def test_the_run_it_section_on_a_real_broker(kafka, topic_prefix, tmp_path):
             if words[1] in {"score", "deduplicate"}:
                 # another port than written, which this machine may use, but the same for the same
                 written = own.get("LENSNET_HTTP__PORT", str(Settings().http.port))
-                own["LENSNET_HTTP__PORT"] = ports.setdefault(written, free_port())
+                own["LENSNET_HTTP__PORT"] = ports.setdefault(written, str(free_ports(random.Random()).broker))
                 workers.append(start_worker(words[1], {**environ, **own}, tmp_path))
                 workers[-1].wait_started()
                 continue

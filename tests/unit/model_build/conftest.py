@@ -1,4 +1,4 @@
-"""Random networks, weak and strong, and a small season."""
+"""Random networks, weak and strong, and a small labelled season."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 from model_build.bundle_writer import Release
-from model_build.network import NetworkOptions, build_network
-from model_build.network_bundle import two_headed
-from model_build.season.command import Order, simulate_to
-from model_build.season.sizes import short_stream
+from model_build.network_options import NetworkOptions
 from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
 from stream_worker.candidate import Candidate
 from stream_worker.codec import read_candidates, write_candidates
@@ -26,6 +23,9 @@ PATCHED = NetworkOptions(
 
 def random_network(scale, options):
     """Networks with normal weights of the given scale, biases included."""
+    from model_build.network import build_network  # TensorFlow takes seconds, most tests here need none
+    from model_build.network_bundle import two_headed
+
     model = build_network(options)
     rng = np.random.default_rng(7)
     model.set_weights([rng.normal(0, scale, w.shape).astype(np.float32) for w in model.get_weights()])
@@ -65,20 +65,6 @@ def release():
         metrics={"auc": 0.5},
         model_card="# A random network\n",
     )
-
-
-@pytest.fixture(scope="session")
-def season_cache(request) -> Path:
-    """Folder of ephemerides and schedules, kept between runs under the hash of their inputs."""
-    return request.config.cache.mkdir("season")
-
-
-@pytest.fixture(scope="session")
-def stream_archive(season_cache, tmp_path_factory) -> Path:
-    """The first 100 candidates of a week, as they come."""
-    folder = tmp_path_factory.mktemp("stream") / "season"
-    simulate_to(folder, Order(2021, 3, short_stream(100)), cache=season_cache)
-    return folder
 
 
 @pytest.fixture(scope="session")

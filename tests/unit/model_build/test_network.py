@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from model_build.golden import random_branches
-from model_build.network import NetworkOptions, build_network
+from model_build.network import build_network
+from model_build.network_options import NetworkOptions
 from stream_worker.bundle import BRANCHES, HEADS
 from stream_worker.preprocessing import FEATURES
 from stream_worker.scoring import pad

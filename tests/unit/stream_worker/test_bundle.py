@@ -10,8 +10,11 @@ import tarfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stream_worker.bundle import Bundle, BundleError, load_bundle
+from model_build.evaluation import calibration as fitted
+from stream_worker.bundle import Bundle, BundleError, Calibration, load_bundle
 from stream_worker.preprocessing import FEATURES, PREPROCESSING_VERSION, PreprocessingOptions
 from stream_worker.settings import Settings
 
@@ -46,11 +49,15 @@ def pack(folder, target, *, prefix="bundle/", mode="w:gz", extra=()):
     return target
 
 
-def test_the_shipped_bundle_loads_and_says_that_it_is_provisional():
+def test_the_shipped_bundle_loads_and_is_calibrated():
     bundle = load_bundle(Settings().bundle)
     manifest = bundle.manifest
-    assert manifest.provisional
-    assert manifest.calibration is None
+    assert not manifest.provisional
+    assert (
+        manifest.calibration.p_event(0.01)
+        < manifest.calibration.base_rate
+        < manifest.calibration.p_event(0.99)
+    )
     assert manifest.features == FEATURES
     assert manifest.classes == ("yes", "maybe", "no")
     assert manifest.preprocessing_version == PREPROCESSING_VERSION
@@ -233,3 +240,17 @@ def test_the_bundle_format_needs_neither_onnx_runtime_nor_keras():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@given(p_yes=st.floats(0, 1), slope=st.floats(0.1, 5), offset=st.floats(-20, 20))
+def test_p_event_is_a_probability_that_rises_with_p_yes(p_yes, slope, offset):
+    calibration = Calibration(slope=slope, offset=offset, base_rate=0.01)
+    assert 0 <= calibration.p_event(p_yes) <= 1
+    assert calibration.p_event(p_yes) <= calibration.p_event(min(p_yes + 0.1, 1))
+
+
+@given(p_yes=st.floats(0, 1))
+def test_p_event_is_what_the_training_side_calls_calibrated(p_yes):
+    calibration = Calibration(slope=1.6, offset=-3.6, base_rate=0.01)
+    expected = fitted.Calibration(1.6, -3.6).of(np.array([p_yes]))[0]
+    assert calibration.p_event(p_yes) == pytest.approx(expected, rel=1e-9)

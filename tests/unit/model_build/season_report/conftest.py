@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.shared import made_once
 
 from model_build.season.command import Order, simulate_to
 from model_build.season.config import load_config
@@ -26,11 +27,13 @@ SIZE = SeasonSize(events=0.02, false=0.0004, changes={"cadence": WEEK})
 
 
 @pytest.fixture(scope="session")
-def season(request, tmp_path_factory) -> Path:
+def season(season_cache, tmp_path_factory) -> Path:
     """A simulated archive with a dozen labelled stars; to be left as it is."""
-    directory = tmp_path_factory.mktemp("season")
-    simulate_to(directory, Order(2021, 5, SIZE), cache=request.config.cache.mkdir("season"))
-    return directory
+    return made_once(
+        tmp_path_factory,
+        "reported-season",
+        lambda folder: simulate_to(folder, Order(2021, 5, SIZE), cache=season_cache),
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from model_build.augment import Losses
 from model_build.metrics import auc
-from model_build.network import NetworkOptions
+from model_build.network_options import NetworkOptions
 from model_build.training.fit import score_with_network, train
 from model_build.training.history import COLUMNS, weighted_loss
 from model_build.training.options import TrainingOptions

@@ -65,7 +65,7 @@ def server():
 
 @pytest.fixture
 def registry(server):
-    with HttpRegistry(server.url, timeout_s=2) as client:
+    with HttpRegistry(server.url, timeout_s=30) as client:
         yield client
 
 
