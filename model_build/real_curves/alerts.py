@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from model_build.real_curves.seasons import Season, season_at, seasons, within
 from model_build.real_curves.star import RealStar
 from model_build.season.alertfinder import DetectionConfig, scan
@@ -50,6 +52,19 @@ class Cut:
     def is_candidate(self) -> bool:
         """Whether a line rises, as the reader of the survey's files also demands."""
         return self.t_break is not None and self.slope is not None and self.slope > 0.0
+
+    @property
+    def phase(self) -> float | None:
+        """(t_cut - t_0) / t_E; None where nobody knows the peak, or there is none."""
+        peak = self.star.peak
+        return None if peak is None else (self.t_cut - peak.t_0) / peak.t_e
+
+    @property
+    def rows_before_break(self) -> int | None:
+        """Rows that show the star before its rise; None where no line was fitted."""
+        if self.t_break is None:
+            return None
+        return sum(int(np.count_nonzero(curve.hjd < self.t_break)) for curve in self.curves)
 
 
 def cut_at(star: RealStar, when: str, t_cut: float, config: DetectionConfig) -> Cut:

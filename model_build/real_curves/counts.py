@@ -62,6 +62,8 @@ class Tally:
         Announced at each threshold, of the flagged stars; of all stars, flagged or not (of events only).
     p_review, class_probabilities
         Means over flagged stars with a score; None without any.
+    phase
+        Median (t_cut - t_0) / t_E of flagged events; None of other stars or without any.
     """
 
     group: str
@@ -75,6 +77,7 @@ class Tally:
     among_all: Mapping[str, Share]
     p_review: float | None
     class_probabilities: tuple[float, float, float] | None
+    phase: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return it JSON-ready."""
@@ -94,6 +97,7 @@ def tally(
     mine = [one for one in cuts if one.cut.when == when]
     flagged = [one for one in mine if one.cut.flagged]
     scores = [one.score for one in flagged if one.score is not None]
+    phases = [phase for one in flagged if (phase := one.cut.phase) is not None]
     mean = np.mean([score.class_probabilities for score in scores], axis=0).tolist() if scores else None
     return Tally(
         group=group,
@@ -112,4 +116,5 @@ def tally(
         },
         p_review=float(np.mean([score.p_review for score in scores])) if scores else None,
         class_probabilities=None if mean is None else (mean[0], mean[1], mean[2]),
+        phase=float(np.median(phases)) if phases else None,
     )

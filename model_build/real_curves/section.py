@@ -56,11 +56,11 @@ def section(results: RealResults) -> Section:
 
 def _events(results: RealResults) -> str:
     names = [f"at {value:g} ({name})" for name, value in results.thresholds.items()]
-    columns = ["events", "cut", "known", "observed", "flagged"]
+    columns = ["events", "cut", "known", "observed", "flagged", "median phase"]
     columns += [f"recall of flagged {name}" for name in names] + [f"recall of all {name}" for name in names]
     rows = [
         [
-            *(one.group, one.when, one.stars, _observed(one), one.flagged),
+            *(one.group, one.when, one.stars, _observed(one), one.flagged, one.phase),
             *map(str, (*one.among_flagged.values(), *one.among_all.values())),
             *_means(one),
         ]
@@ -68,8 +68,9 @@ def _events(results: RealResults) -> str:
         if one.is_event
     ]
     return table([*columns, *_MEANS], rows) + paragraph(
-        "k: cut at t_0 - k t_E. Observed: the season had begun. Of all: any light curve in which a line "
-        "rises is scored, flagged or not; those that can't be scored count as missed."
+        "k: cut at t_0 - k t_E. Observed: the season had begun. Phase: (t_cut - t_0) / t_E of the flagged; "
+        "AlertFinder goes on flagging events for long after their peak. Of all: any light curve in which a "
+        "line rises is scored, flagged or not; those that can't be scored count as missed."
     )
 
 

@@ -128,7 +128,9 @@ def test_events_are_cut_before_their_peak_and_without_one_not_at_all():
     cuts = {cut.when: cut for cut in cut_star(EVENT, CONFIG.detection)}
     assert list(cuts) == ["k = 2", "k = 1", "k = 0.5", "k = 0", "first", "last"]
     assert [cuts[f"k = {k:g}"].t_cut for k in (2, 1, 0.5, 0)] == [1425.0, 1445.0, 1455.0, 1465.0]
+    assert [cuts[f"k = {k:g}"].phase for k in (2, 1, 0.5, 0)] == [-2.0, -1.0, -0.5, 0.0]
     assert [cuts[f"k = {k:g}"].flagged for k in (2, 0)] == [False, True]
+    assert 40 < (cuts["k = 0"].rows_before_break or 0) < 100
     assert list(cut_star(replace(EVENT, peak=None), CONFIG.detection)) == []
 
 
@@ -175,10 +177,16 @@ def test_counts_are_among_flagged_and_among_all():
         "balanced": (3, 6),
         "pure": (2, 6),
     }
+    assert found.phase == 0.0
     assert found.p_review == pytest.approx(0.735)
     assert found.class_probabilities == (pytest.approx(0.735), 0.0, pytest.approx(0.265))
     empty = tally("made up", cuts, "last", 6, {"balanced": 0.45}, is_event=True)
-    assert (empty.flagged, empty.p_review, empty.among_flagged["balanced"].of) == (0, None, 0)
+    assert (empty.flagged, empty.p_review, empty.phase, empty.among_flagged["balanced"].of) == (
+        0,
+        None,
+        None,
+        0,
+    )
 
 
 def test_examples_run_from_the_lowest_score_to_the_highest():
