@@ -35,6 +35,7 @@ def cli() -> None:
 _REPORTS: Mapping[str, tuple[str, str]] = {
     "season": ("model_build.season_report.cli:season", "A season's funnel, labels, examples: one page."),
     "realism": ("model_build.realism.cli:realism", "Simulated against real light curves: one page."),
+    "real": ("model_build.real_curves.cli:real", "Score real light curves with a bundle: one page."),
 }
 
 
@@ -43,10 +44,11 @@ _REPORTS: Mapping[str, tuple[str, str]] = {
     found_at=_REPORTS,
     epilog="\b\nExamples:\n"
     "  model-build report season season\n"
-    "  model-build report realism --real KMTNET --archive season",
+    "  model-build report realism --real KMTNET --archive season\n"
+    "  model-build report real --bundle bundle --real REALDATA",
 )
 def report() -> None:
-    """Write self-contained HTML pages about simulated seasons."""
+    """Write self-contained HTML pages about simulated seasons and real light curves."""
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""How the network does on real light curves that nobody trained or tuned on."""
