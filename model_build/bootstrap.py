@@ -100,7 +100,9 @@ class Resampling:
 def shares(hits: Float64Array, of: Float64Array) -> Float64Array:
     """Divide totals; NaN where there is nothing to divide by."""
     hits, of = np.broadcast_arrays(hits, of)
-    return np.divide(hits, of, out=np.full(hits.shape, np.nan), where=of > 0)
+    found = np.full(hits.shape, np.nan)
+    np.divide(hits, of, out=found, where=of > 0)
+    return found
 
 
 def estimate(statistic: Float64Array) -> Estimate:
