@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Split, augment and prepare a season's labelled candidates.",
     ),
     "train": ("model_build.commands:train", "Train the network on labelled candidates, write a bundle."),
+    "evaluate": ("model_build.evaluation.cli:evaluate", "Measure a bundle on simulated seasons: one page."),
     "export": ("model_build.commands:export", "Export a bundle's network anew, also as a tar."),
     "check": ("model_build.commands:check", "Check that a bundle computes what its network does."),
 }
