@@ -26,9 +26,7 @@ def origin_section(evaluation: Evaluation) -> Section:
     manifest, thresholds = evaluation.bundle.manifest, evaluation.thresholds
     record, label = evaluation.season.record, evaluation.figures.label
     calibration = event_probability(manifest)
-    chosen = (
-        "by validation" if thresholds.by_validation else "the bundle has no threshold of its own: balanced"
-    )
+    chosen = "by validation" if thresholds.by_validation else "balanced: the bundle has none of its own"
     rows: list[list[object]] = [
         ["bundle", f"{manifest.name} {manifest.version}" + (", provisional" if manifest.provisional else "")],
         ["its SHA-256", evaluation.bundle.sha256],
@@ -42,7 +40,7 @@ def origin_section(evaluation: Evaluation) -> Section:
             "labelled stars",
             f"{sum(label.n.values()):,}: " + _counts(label.n) + f"; {label.clusters:,} clusters",
         ],
-        ["of them with too few observations", label.too_few_observations],
+        ["of them with too few observations", f"{label.too_few_observations:,}"],
     ]
     lead = (
         "Everything here is simulated. Intervals are two-sided 95 %, from 1000 resamplings of whole "
@@ -139,10 +137,15 @@ def calibration_section(figures: SeasonFigures) -> Section:
 def perturbed_section(figures: PerturbedFigures, season: SeasonFigures) -> Section:
     """How much is lost where the survey's numbers are others."""
     record = figures.season.record
+    drawn = (
+        "This season's numbers are NOT perturbed."
+        if record.perturbed is None
+        else "Its numbers (seeing, weather, artefacts, errors, priors) were drawn anew within their doubt, "
+        f"seed {record.perturbed}."
+    )
     lead = (
-        "The same on a season whose numbers (seeing, weather, artefacts, errors, priors) were drawn anew "
-        f"within their doubt, seed {record.perturbed}. Its stars are others than the season's, so the two "
-        "are resampled independently: the interval of the fall is that of two independent samples."
+        f"The same on another season. {drawn} Its stars are others than the season's, so the two are "
+        "resampled independently: the interval of the fall is that of two independent samples."
     )
     here, there = season.label, figures.label
     rows: list[list[object]] = [

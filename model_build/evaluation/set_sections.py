@@ -27,18 +27,15 @@ def split_section(figures: SetFigures) -> Section:
         "label's date. After fig. 12 and 13 of Viaña et al. 2025."
     )
     marked = {name: figures.thresholds[which] for name, which in (("balanced", "balanced"), ("pure", "pure"))}
-    rows = [
-        [split, *(its.binary_accuracy[name] for name in figures.thresholds), its.multiclass_accuracy]
-        for split, its in figures.splits.items()
+    rows: list[list[object]] = [
+        [
+            f"{name if name == ARGMAX else title_of(name)}: {threshold:.3f}",
+            *(its.binary_accuracy[name] for its in figures.splits.values()),
+        ]
+        for name, threshold in figures.thresholds.items()
     ]
-    columns = [
-        "mean accuracy",
-        *(
-            f"{name if name == ARGMAX else title_of(name)}: {threshold:.3f}"
-            for name, threshold in figures.thresholds.items()
-        ),
-        "three classes",
-    ]
+    rows.append(["three classes", *(its.multiclass_accuracy for its in figures.splits.values())])
+    columns = ["mean accuracy", *figures.splits]
     body = (
         table(columns, rows)
         + paragraph(

@@ -14,9 +14,9 @@ from stream_worker.preprocessing.light_curve import Float64Array
 
 MARKERS = {"chosen": "o", "balanced": "s", "half": "v", "pure": "D", "purity": "*"}
 _TITLES = {
-    "chosen": "chosen by validation",
+    "chosen": "chosen",
     "balanced": "balanced",
-    "half": "0.5",
+    "half": "one half",
     "pure": "pure",
     "purity": "99.7 % of Nos turned down",
 }
