@@ -82,7 +82,7 @@ class SetFigures:
     argmax
         Threshold with the largest mean accuracy on the set's validation split.
     visibility
-        By split; None without the set's season.
+        By split, those with candidates of both sides; None without the set's season.
     """
 
     training_set: TrainingSet
@@ -204,7 +204,11 @@ def _set_figures(
     visibility = None
     if season is not None:
         parts = score_visible(opened, season, bundle, crew, cache, progress)
-        visibility = {split: visibility_curve(part, thresholds.chosen, SEED) for split, part in parts.items()}
+        visibility = {
+            split: visibility_curve(part, thresholds.chosen, SEED)
+            for split, part in parts.items()
+            if part.has_both_sides
+        }
     return SetFigures(
         training_set=opened,
         splits={split: split_figures(one, of, SEED) for split, one in splits.items()},

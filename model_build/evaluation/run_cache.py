@@ -55,7 +55,7 @@ def _file(folder: Path, run: Path) -> Path:
 def _load(path: Path) -> Arrays | None:
     """None where there is no file, or one that was spoilt."""
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             return dict(archive)
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
         return None

@@ -55,7 +55,7 @@ def split_section(figures: SetFigures) -> Section:
 
 def visibility_section(figures: SetFigures) -> Section | None:
     """Accuracy against the visible part of the alert; None where it was not asked for."""
-    if figures.visibility is None:
+    if not figures.visibility:
         return None
     lead = (
         "Light curves end at t_break + v (t_cut - t_break) before anything else is done to them; at most "

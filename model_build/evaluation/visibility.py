@@ -21,6 +21,7 @@ from model_build.evaluation.accuracy import binary_statistic, multiclass_statist
 from model_build.evaluation.run_cache import CACHE_VERSION, Arrays, over_runs
 from model_build.evaluation.scoring import BundleRef, score_branches
 from model_build.evaluation.splits import LABELLED
+from model_build.metrics import NO
 from model_build.progress import Progress
 from model_build.training_set.crew import Crew
 from model_build.training_set.crops import Crop, prepare_copies
@@ -48,6 +49,11 @@ class Visible:
     labels: NDArray[np.int64]
     clusters: IntArray
     left_out: int
+
+    @property
+    def has_both_sides(self) -> bool:
+        """Whether there are positive and negative ones."""
+        return bool((self.labels == NO).any() and (self.labels != NO).any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +197,7 @@ def _visible(
 
 
 def _mean_binary(passed: BoolArray, labels: NDArray[np.int64]) -> float:
-    positive = labels != CLASSES.index("no")
+    positive = labels != NO
     return float((passed[positive].mean() + (~passed[~positive]).mean()) / 2.0)
 
 

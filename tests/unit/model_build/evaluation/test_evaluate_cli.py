@@ -51,7 +51,8 @@ def made(season, stream_archive, training_set, run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
     result = invoke(
         "--season", season, "--stream", stream_archive, "--perturbed", season, "--set", training_set,
-        "--set-season", season, "--run", run, "--cache", folder / "cache", "--out", folder / "page.html", "--json",
+        "--set-season", season, "--run", run, "--cache", folder / "cache", "--out", folder / "page.html",
+        "--json",
     )  # fmt: skip
     return folder, result
 
@@ -82,7 +83,7 @@ def test_the_last_line_is_the_headline_and_the_file_all_numbers(made):
     assert len(details["season"]["review"]["roc"]["y"]) == 201
     splits = numbers["training_set"]["splits"]
     assert sum(split["n"] for split in splits.values()) == sum(numbers["season"]["labelled"].values())
-    assert len(numbers["training_set"]["visibility"]["test"]["binary"]) == 11
+    assert len(numbers["training_set"]["visibility"]["train"]["binary"]) == 11
     assert "epoch" in details["history"]
 
 
