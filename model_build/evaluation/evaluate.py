@@ -18,11 +18,13 @@ from model_build.evaluation.accuracy import (
 )
 from model_build.evaluation.history import History, read_history
 from model_build.evaluation.labelled import SEED, DateFigures, SeasonFigures, date_figures, season_figures
+from model_build.evaluation.missing import Loss, losses
 from model_build.evaluation.scored import Scored, ScoredSeason, score_season
 from model_build.evaluation.scoring import BundleRef
 from model_build.evaluation.splits import (
     ScoredSplit,
     SplitFigures,
+    is_made_for,
     score_set,
     split_figures,
     splits_of_season,
@@ -83,6 +85,8 @@ class SetFigures:
         Threshold with the largest mean accuracy on the set's validation split.
     visibility
         By split, those with candidates of both sides; None without the set's season.
+    missing
+        What is lost on the test split without some inputs; None where the set is another network's.
     """
 
     training_set: TrainingSet
@@ -90,6 +94,7 @@ class SetFigures:
     thresholds: Mapping[str, float]
     argmax: float
     visibility: Mapping[str, VisibilityCurve] | None
+    missing: Mapping[str, Loss] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,10 +214,14 @@ def _set_figures(
             for split, part in parts.items()
             if part.has_both_sides
         }
+    missing = None
+    if is_made_for(opened, bundle):
+        missing = losses(opened, BundleRef.of(bundle).open(), thresholds.chosen, SEED, progress)
     return SetFigures(
         training_set=opened,
         splits={split: split_figures(one, of, SEED) for split, one in splits.items()},
         thresholds=of,
         argmax=argmax,
         visibility=visibility,
+        missing=missing,
     )

@@ -188,6 +188,7 @@ def _training_set(its: SetFigures) -> dict[str, Any]:
             for split, one in its.splits.items()
         },
         "test_at_threshold_best_on_validation": its.splits["test"].binary_accuracy[ARGMAX].as_json(),
+        "missing_inputs_on_test": as_json(its.missing),
         "visibility": None
         if its.visibility is None
         else {

@@ -11,7 +11,12 @@ from model_build.evaluation.season_sections import (
     origin_section,
     perturbed_section,
 )
-from model_build.evaluation.set_sections import learning_section, split_section, visibility_section
+from model_build.evaluation.set_sections import (
+    learning_section,
+    missing_section,
+    split_section,
+    visibility_section,
+)
 from model_build.evaluation.stream_section import stream_section
 from model_build.report_page import Section, page
 
@@ -30,7 +35,8 @@ def page_of(evaluation: Evaluation) -> str:
         sections.append(perturbed_section(evaluation.perturbed, figures))
     sections += [group_section(figures), calibration_section(figures)]
     if evaluation.training_set is not None:
-        sections += [split_section(evaluation.training_set), visibility_section(evaluation.training_set)]
+        its = evaluation.training_set
+        sections += [split_section(its), visibility_section(its), missing_section(its)]
     if evaluation.history is not None:
         sections.append(learning_section(evaluation.history))
     title = f"Evaluation of {manifest.name} {manifest.version}"

@@ -81,6 +81,25 @@ def visibility_section(figures: SetFigures) -> Section | None:
     return Section("Visible part of the alert", lead, body)
 
 
+def missing_section(figures: SetFigures) -> Section | None:
+    """What is lost where inputs are missing; None where the set is another network's."""
+    if figures.missing is None:
+        return None
+    lead = (
+        "Mean accuracies on the test split where a column was not measured (the training mean, marked as "
+        "not available), the fit line is flat, or a site did not observe, and what is lost, paired. The "
+        "network is the same: this is how packets are scored that lack something, not what another training "
+        "without it would give."
+    )
+    rows = [
+        [name, its.binary, its.binary_loss, its.multiclass, its.multiclass_loss]
+        for name, its in figures.missing.items()
+    ]
+    return Section(
+        "Missing inputs", lead, table(["without", "two classes", "lost", "three classes", "lost"], rows)
+    )
+
+
 def learning_section(history: History) -> Section:
     """Learning curves."""
     lead = (

@@ -78,9 +78,7 @@ def score_set(
     OtherStandardisation
         If the bundle wants other inputs: then its season's archive must be scored.
     """
-    mine, its = training_set.standardisation, bundle.standardisation
-    same = np.allclose(mine.mean, its.mean, rtol=1e-6) and np.allclose(mine.sd, its.sd, rtol=1e-6)
-    if not same or training_set.options != bundle.options:
+    if not is_made_for(training_set, bundle):
         raise OtherStandardisation(
             f"{training_set.path}: its arrays are prepared for another network than {bundle.manifest.name} "
             f"{bundle.manifest.version}; with the season's archive they can be prepared anew"
@@ -102,6 +100,13 @@ def score_set(
             training_set.clusters[places],
         )
     return found
+
+
+def is_made_for(training_set: TrainingSet, bundle: Bundle) -> bool:
+    """Tell whether a set's arrays are the inputs that a bundle wants."""
+    mine, its = training_set.standardisation, bundle.standardisation
+    same = np.allclose(mine.mean, its.mean, rtol=1e-6) and np.allclose(mine.sd, its.sd, rtol=1e-6)
+    return bool(same and training_set.options == bundle.options)
 
 
 def splits_of_season(training_set: TrainingSet, season: ScoredSeason) -> dict[str, ScoredSplit]:
