@@ -25,6 +25,7 @@ from model_build.evaluation.splits import (
     ScoredSplit,
     SplitFigures,
     is_made_for,
+    require_made_for,
     score_set,
     split_figures,
     splits_of_season,
@@ -136,7 +137,9 @@ def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: 
         If a season lacks labelled stars of a side.
     """
     history = None if inputs.run is None else read_history(inputs.run)
-    opened = None if inputs.training_set is None else _open_set(inputs.training_set, inputs.set_season)
+    opened = None
+    if inputs.training_set is not None:
+        opened = _open_set(inputs.training_set, inputs.set_season, bundle)
     thresholds = thresholds_of(bundle.manifest)
 
     def scored(path: Path, name: str) -> ScoredSeason:
@@ -182,9 +185,11 @@ def perturbed_figures(
     )
 
 
-def _open_set(path: Path, season: Path | None) -> TrainingSet:
+def _open_set(path: Path, season: Path | None, bundle: Bundle) -> TrainingSet:
     opened = open_training_set(path)
-    if season is not None:
+    if season is None:
+        require_made_for(opened, bundle)
+    else:
         made_of, found = opened.manifest["season"]["sha256"], data_sha256(season)
         if made_of != found:
             raise DatasetError(

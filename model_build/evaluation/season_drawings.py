@@ -71,7 +71,7 @@ def draw_groups(label: DateFigures, first: DateFigures | None) -> Figure:
         ax.set_xticks(range(len(names)), names, rotation=20, fontsize=7, ha="right")
         ax.set_ylim(0, 1.03)
         name(ax, title, "share right")
-    legend(fig, axes[0], 4)
+    legend(fig, axes[2], 4)  # of the magnitudes, which every star has
     return fig
 
 

@@ -76,13 +76,9 @@ def score_set(
     Raises
     ------
     OtherStandardisation
-        If the bundle wants other inputs: then its season's archive must be scored.
+        As `require_made_for`.
     """
-    if not is_made_for(training_set, bundle):
-        raise OtherStandardisation(
-            f"{training_set.path}: its arrays are prepared for another network than {bundle.manifest.name} "
-            f"{bundle.manifest.version}; with the season's archive they can be prepared anew"
-        )
+    require_made_for(training_set, bundle)
     total = sum(training_set.places(split, LABELLED).size for split in SPLITS)
     found, done = {}, 0
     for split in SPLITS:
@@ -107,6 +103,21 @@ def is_made_for(training_set: TrainingSet, bundle: Bundle) -> bool:
     mine, its = training_set.standardisation, bundle.standardisation
     same = np.allclose(mine.mean, its.mean, rtol=1e-6) and np.allclose(mine.sd, its.sd, rtol=1e-6)
     return bool(same and training_set.options == bundle.options)
+
+
+def require_made_for(training_set: TrainingSet, bundle: Bundle) -> None:
+    """Refuse a set whose arrays are not the inputs that a bundle wants.
+
+    Raises
+    ------
+    OtherStandardisation
+        If they are not: then the archive of its season must be scored.
+    """
+    if not is_made_for(training_set, bundle):
+        raise OtherStandardisation(
+            f"{training_set.path}: its arrays are prepared for another network than {bundle.manifest.name} "
+            f"{bundle.manifest.version}; with the season's archive they can be prepared anew"
+        )
 
 
 def splits_of_season(training_set: TrainingSet, season: ScoredSeason) -> dict[str, ScoredSplit]:

@@ -41,7 +41,7 @@ def draw_stream(figures: StreamFigures) -> Figure:
         low, high = (max(end, 0.5 / figures.nights) / figures.scale for end in (at.low, at.high))
         ever = its.events.ever
         ax.errorbar(
-            [x], [ever.value], [[ever.value - ever.low], [ever.high - ever.value]],
+            [x], [ever.value], [[max(ever.value - ever.low, 0)], [max(ever.high - ever.value, 0)]],
             [[max(x - low, 0)], [max(high - x, 0)]], fmt=MARKERS[threshold], ms=7, color=YES_COLOUR, lw=1.0,
             mfc="none" if threshold != "purity" else YES_COLOUR,
             label=f"{title_of(threshold)}: {its.threshold:.3f}",
