@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Split, augment and prepare a season's labelled candidates.",
     ),
     "train": ("model_build.training.cli:train", "Train the network on a training set."),
+    "evaluate": ("model_build.evaluation.cli:evaluate", "Measure a bundle on simulated seasons: one page."),
     "export": ("model_build.bundle_commands:export", "Make a bundle of training runs."),
     "check": ("model_build.bundle_commands:check", "Check that a bundle computes what its network does."),
 }

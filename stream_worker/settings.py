@@ -7,7 +7,6 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from stream_worker.bundle.shipped import shipped_bundle
 
 ENV_PREFIX = "LENSNET_"
 SETTINGS_FILE_VARIABLE = "LENSNET_SETTINGS_FILE"
@@ -267,11 +268,6 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-def _default_bundle() -> Path:
-    """Return the model bundle that ships with the package."""
-    return Path(str(files("stream_worker"))) / "bundles" / "lensnet"
-
-
 class Settings(_Section):
     """Everything the worker can be told."""
 
@@ -285,7 +281,7 @@ class Settings(_Section):
     deduplicate: StageSettings = Field(default_factory=lambda: StageSettings(group_id="lensnet-deduplicate"))
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
-    bundle: Path = Field(default_factory=_default_bundle, description="model bundle, folder or tar")
+    bundle: Path = Field(default_factory=shipped_bundle, description="model bundle, folder or tar")
     max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model_build.bootstrap import DRAWS, Resampling, interval, shares
 from stream_worker.preprocessing.light_curve import BoolArray, Float64Array, IntArray
-
-_ENDS = (2.5, 97.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +41,7 @@ def stream_curve(
     *,
     nights: int,
     seed: int,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> StreamCurve:
     """Count announced stars at each threshold, with intervals from resampling whole clusters.
 
@@ -65,42 +64,15 @@ def stream_curve(
     _, first, of_star = np.unique(star, return_index=True, return_inverse=True)
     best = np.full(first.size, -np.inf)
     np.maximum.at(best, of_star, p)
-    event, (_, group) = is_event[first], np.unique(cluster[first], return_inverse=True)
-    n_groups = int(group.max()) + 1
+    event = is_event[first]
     reached = best[:, np.newaxis] >= np.asarray(thresholds, dtype=np.float64)
-    false = _sums(reached & ~event[:, np.newaxis], group, n_groups)
-    found = _sums(reached & event[:, np.newaxis], group, n_groups)
-    events = np.bincount(group, weights=event, minlength=n_groups)
-    rng = np.random.default_rng(seed)
-    times = rng.multinomial(n_groups, np.full(n_groups, 1.0 / n_groups), size=draws).astype(np.float64)
-    whole = np.ones((1, n_groups))
+    resampling = Resampling(cluster[first], seed, draws)
+    false = resampling.totals(reached & ~event[:, np.newaxis]) / nights
+    completeness = shares(resampling.totals(reached & event[:, np.newaxis]), resampling.totals(event))
     return StreamCurve(
         thresholds=np.asarray(thresholds, dtype=np.float64),
-        false_per_night=(whole @ false)[0] / nights,
-        completeness=_share(whole @ found, whole @ events)[0],
-        false_interval=np.percentile(times @ false / nights, _ENDS, axis=0).T,
-        completeness_interval=_interval(_share(times @ found, times @ events)),
+        false_per_night=false[0],
+        completeness=completeness[0],
+        false_interval=interval(false[1:]).T,
+        completeness_interval=interval(completeness[1:]).T,
     )
-
-
-def _sums(stars: BoolArray, group: IntArray, n_groups: int) -> Float64Array:
-    """Sum rows [stars, m] of each group, [groups, m]."""
-    sums = np.zeros((n_groups, stars.shape[1]))
-    np.add.at(sums, group, stars)
-    return sums
-
-
-def _share(found: Float64Array, events: Float64Array) -> Float64Array:
-    """Divide [d, m] by [d]; NaN where there are no events."""
-    of = np.broadcast_to(events[:, np.newaxis], found.shape)
-    share = np.full(found.shape, np.nan)
-    np.divide(found, of, out=share, where=of > 0)
-    return share
-
-
-def _interval(draws: Float64Array) -> Float64Array:
-    """Percentiles [m, 2] of draws [d, m], those without any event left out."""
-    counted = draws[np.isfinite(draws).all(axis=1)]
-    if not counted.size:
-        return np.full((draws.shape[1], len(_ENDS)), np.nan)
-    return np.asarray(np.percentile(counted, _ENDS, axis=0).T, dtype=np.float64)

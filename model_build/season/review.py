@@ -130,6 +130,21 @@ def stage1(
     )
 
 
+def unerring(
+    light_curves: Sequence[LightCurve], t_break: float, t_cut: float, config: ReviewConfig
+) -> tuple[float, float]:
+    """Score and signal-to-noise ratio of `stage1`, which an unerring reviewer would go by.
+
+    -inf and 0 if too little is there.
+    """
+    impression = look(light_curves, t_break, t_cut)
+    return (
+        (-math.inf, 0.0)
+        if impression is None
+        else (config.limit - doubts(impression, config), impression.snr)
+    )
+
+
 def doubts(impression: Impression, config: ReviewConfig) -> float:
     """Sum of the doubts about what was noticed, >= 0."""
     unconfirmed = max(2 - impression.sites, 0) * config.one_site

@@ -9,8 +9,7 @@ import numpy as np
 
 from model_build.progress import Progress
 from model_build.season.baselines import auxiliary_features, classical_features, date_and_count_features
-from model_build.season.features import look
-from model_build.season.review import ReviewConfig, doubts
+from model_build.season.review import ReviewConfig, unerring
 from model_build.season.truth import TruthRow
 from model_build.season_report.archive import Archive
 from stream_worker.candidate import Candidate
@@ -115,10 +114,8 @@ def _reviewed(row: TruthRow, candidate: Candidate, review: ReviewConfig) -> Trut
     """The row with what an unerring reviewer would have made of the candidate, had one looked."""
     if row.review_score is not None:
         return row
-    impression = look(candidate.light_curves, candidate.alertfinder.t_break, row.t_cut)
-    if impression is None:
-        return replace(row, review_score=-np.inf, rise_snr=0.0)
-    return replace(row, review_score=review.limit - doubts(impression, review), rise_snr=impression.snr)
+    score, snr = unerring(candidate.light_curves, candidate.alertfinder.t_break, row.t_cut, review)
+    return replace(row, review_score=score, rise_snr=snr)
 
 
 def _joined(labelled: list[tuple[TruthRow, Float64Array, Float64Array, Float64Array]]) -> Features:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
@@ -47,6 +47,7 @@ def test_a_shifted_prior_is_that_of_the_rarer_class():
     assert reliability(shift_prior(p, 0.5, now), is_true).expected_error < 0.003
 
 
+@settings(deadline=None)
 @given(p=st.lists(st.floats(0.001, 0.999), min_size=1, max_size=20), a=shares, b=shares)
 def test_shifting_there_and_back_changes_nothing_and_keeps_the_order(p, a, b):
     p = np.array(p)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.evaluation.stream import stream_curve
@@ -18,6 +18,7 @@ def curve(p, star, cluster, is_event, nights=10, **options):
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(found=candidates)
 def test_stars_count_once_however_often_they_come(found):
     p, star = (np.array(values) for values in zip(*found, strict=True))

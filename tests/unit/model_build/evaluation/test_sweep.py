@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.evaluation.sweep import sweep_thresholds
@@ -15,6 +15,7 @@ def arrays(pairs):
     return np.array(p), np.array(labels, dtype=np.int64)
 
 
+@settings(deadline=None)
 @given(pairs=scores)
 def test_accuracies_are_monotonic_and_the_mean_is_a_half_at_both_ends(pairs):
     p, labels = arrays([*pairs, (0.5, 0), (0.5, 2)])
@@ -26,6 +27,7 @@ def test_accuracies_are_monotonic_and_the_mean_is_a_half_at_both_ends(pairs):
     assert found.thresholds.size == 201
 
 
+@settings(deadline=None)
 @given(pairs=scores, place=st.integers(0, 199))
 def test_a_point_of_the_sweep_is_what_counting_gives(pairs, place):
     p, labels = arrays([*pairs, (0.5, 1), (0.5, 2)])

@@ -29,7 +29,7 @@ from stream_worker.scores import Score
 from stream_worker.scoring import open_scorer
 
 CONFIG = load_config()
-BUNDLE = Path(stream_worker.__file__).parent / "bundles" / "lensnet-provisional"
+BUNDLE = Path(stream_worker.__file__).parent / "bundles" / "lensnet"
 YEAR = 365.25
 
 

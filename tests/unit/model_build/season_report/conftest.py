@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.shared import made_once
+from support.truth_rows import truth_row
 
 from model_build.season.command import Order, simulate_to
 from model_build.season.config import load_config
 from model_build.season.sizes import SeasonSize
-from model_build.season.truth import TruthRow
 from model_build.season_report.record import (
     Counts,
     KindOfReview,
@@ -51,19 +51,7 @@ def silent():
 def make_row():
     """Rows of the truth: `make_row(number, kind, label, **other)`."""
 
-    def make(number, kind="event", label="yes", **other):
-        values = {
-            "candidate_id": f"c{number:04d}", "star_id": f"s{number:04d}",
-            "run_id": "2021-05-10", "t_cut": 9344.75,
-            "label": label, "selected": True, "first_run_id": "2021-05-03", "last_run_id": "2021-05-10",
-            "new": True, "passed": True, "alerted": False, "review_score": 0.3, "rise_snr": 20.0,
-            "event_class": None, "kind": kind, "parent": None, "source": number, "cluster": number,
-            "neighbours": 0, "field": "BLG01", "chip": "M", "x": 100.0, "y": 200.0, "ra": 268.0, "dec": -31.0,
-            "i_base": 18.0,
-        }  # fmt: skip
-        return TruthRow(**values | other)
-
-    return make
+    return truth_row
 
 
 def counts(**numbers):

@@ -1,0 +1,232 @@
+"""What ``model-build evaluate`` computes: each part only where its input is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from model_build.bootstrap import Estimate, Resampling
+from model_build.dataset import DatasetError, data_sha256
+from model_build.evaluation.accuracy import (
+    Ceiling,
+    binary_statistic,
+    ceiling,
+    difference,
+    multiclass_statistic,
+)
+from model_build.evaluation.history import History, read_history
+from model_build.evaluation.labelled import SEED, DateFigures, SeasonFigures, date_figures, season_figures
+from model_build.evaluation.missing import Loss, losses
+from model_build.evaluation.scored import Scored, ScoredSeason, score_season
+from model_build.evaluation.scoring import BundleRef
+from model_build.evaluation.splits import (
+    ScoredSplit,
+    SplitFigures,
+    is_made_for,
+    require_made_for,
+    score_set,
+    split_figures,
+    splits_of_season,
+)
+from model_build.evaluation.streamed import StreamFigures, stream_figures
+from model_build.evaluation.sweep import sweep_thresholds
+from model_build.evaluation.thresholds import Thresholds, thresholds_of
+from model_build.evaluation.visibility import VisibilityCurve, score_visible, visibility_curve
+from model_build.progress import Progress
+from model_build.season.command import Order, simulate_to
+from model_build.season.sizes import size_of
+from model_build.training_set.crew import Crew
+from model_build.training_set.reader import TrainingSet, open_training_set
+from stream_worker.bundle import Bundle
+from stream_worker.preprocessing.light_curve import Float64Array
+
+OWN_SEED: Final = 9001
+"""Of the season that is simulated where none is given; nothing is trained or tuned on it."""
+ARGMAX: Final = "best on validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What to evaluate on; None leaves a part out. ``set_season`` is the archive of ``training_set``."""
+
+    season: Path
+    stream: Path | None = None
+    perturbed: Path | None = None
+    training_set: Path | None = None
+    set_season: Path | None = None
+    run: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbedFigures:
+    """Of a season whose numbers were drawn anew.
+
+    ``fall`` and ``multiclass_fall`` are the mean accuracies of the season less those here; the stars
+    differ, so that both are resampled independently.
+    """
+
+    season: ScoredSeason
+    label: DateFigures
+    ceiling: Ceiling
+    fall: Estimate
+    multiclass_fall: Estimate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetFigures:
+    """Of a training set.
+
+    Parameters
+    ----------
+    splits
+        By split; thresholds are the bundle's and `ARGMAX`.
+    argmax
+        Threshold with the largest mean accuracy on the set's validation split.
+    visibility
+        By split, those with candidates of both sides; None without the set's season.
+    missing
+        What is lost on the test split without some inputs; None where the set is another network's.
+    """
+
+    training_set: TrainingSet
+    splits: Mapping[str, SplitFigures]
+    thresholds: Mapping[str, float]
+    argmax: float
+    visibility: Mapping[str, VisibilityCurve] | None
+    missing: Mapping[str, Loss] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """All that was asked for."""
+
+    bundle: Bundle
+    thresholds: Thresholds
+    season: ScoredSeason
+    figures: SeasonFigures
+    perturbed: PerturbedFigures | None
+    stream: tuple[ScoredSeason, StreamFigures] | None
+    training_set: SetFigures | None
+    history: History | None
+
+
+def own_season(cache: Path, workers: int, progress: Progress) -> Path:
+    """Simulate a small season that no training uses into the cache, if it is not there; about a minute."""
+    season = cache / f"season-ci-{OWN_SEED}"
+    simulate_to(
+        season,
+        Order(2021, OWN_SEED, size_of("ci")),
+        workers=workers,
+        cache=cache / "schedules",
+        resume=True,
+        progress=progress,
+    )
+    return season
+
+
+def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: Progress) -> Evaluation:
+    """Score what has no scores in ``cache`` yet and compute all figures. Blocks for minutes.
+
+    Raises
+    ------
+    BadArchive, BadContainer, BadTrainingSet, BadHistory, DatasetError, OtherStandardisation
+        If an input can't be used.
+    ValueError
+        If a season lacks labelled stars of a side.
+    """
+    history = None if inputs.run is None else read_history(inputs.run)
+    opened = None
+    if inputs.training_set is not None:
+        opened = _open_set(inputs.training_set, inputs.set_season, bundle)
+    thresholds = thresholds_of(bundle.manifest)
+
+    def scored(path: Path, name: str) -> ScoredSeason:
+        return score_season(path, bundle, crew, cache, name=name, progress=progress)
+
+    season = scored(inputs.season, "season")
+    figures = season_figures(season, bundle.manifest, thresholds)
+    perturbed = stream = found = None
+    if inputs.perturbed is not None:
+        perturbed = perturbed_figures(season, scored(inputs.perturbed, "perturbed season"), thresholds)
+    if opened is not None:
+        if inputs.set_season is not None:
+            splits = splits_of_season(opened, scored(inputs.set_season, "training set's season"))
+        else:
+            splits = score_set(opened, bundle, BundleRef.of(bundle).open(), progress)
+        found = _set_figures(opened, splits, inputs.set_season, bundle, thresholds, crew, cache, progress)
+    if inputs.stream is not None:
+        streamed = scored(inputs.stream, "stream")
+        stream = streamed, stream_figures(streamed, bundle.manifest, thresholds)
+    return Evaluation(bundle, thresholds, season, figures, perturbed, stream, found, history)
+
+
+def perturbed_figures(
+    season: ScoredSeason, perturbed: ScoredSeason, thresholds: Thresholds
+) -> PerturbedFigures:
+    """Compare a season with another whose numbers are wrong within their doubt."""
+    here, there = (one.candidates.labelled("label") for one in (season, perturbed))
+    of_here, of_there = Resampling(here.clusters, SEED), Resampling(there.clusters, SEED + 1)
+
+    def binary(resampling: Resampling, scored: Scored) -> Float64Array:
+        return binary_statistic(resampling, scored.p_review >= thresholds.chosen, scored.labels)[0]
+
+    def classes(resampling: Resampling, scored: Scored) -> Float64Array:
+        predicted = scored.class_probabilities.argmax(axis=1)
+        return multiclass_statistic(resampling, predicted, scored.labels)[0]
+
+    return PerturbedFigures(
+        season=perturbed,
+        label=date_figures(perturbed, "label", thresholds),
+        ceiling=ceiling(of_there, there, thresholds.chosen, SEED),
+        fall=difference(binary(of_here, here), binary(of_there, there)),
+        multiclass_fall=difference(classes(of_here, here), classes(of_there, there)),
+    )
+
+
+def _open_set(path: Path, season: Path | None, bundle: Bundle) -> TrainingSet:
+    opened = open_training_set(path)
+    if season is None:
+        require_made_for(opened, bundle)
+    else:
+        made_of, found = opened.manifest["season"]["sha256"], data_sha256(season)
+        if made_of != found:
+            raise DatasetError(
+                f"{season}: SHA-256 {found}, {path} was made of a season of {made_of}: another season"
+            )
+    return opened
+
+
+def _set_figures(
+    opened: TrainingSet,
+    splits: Mapping[str, ScoredSplit],
+    season: Path | None,
+    bundle: Bundle,
+    thresholds: Thresholds,
+    crew: Crew,
+    cache: Path,
+    progress: Progress,
+) -> SetFigures:
+    validation = splits["validation"]
+    argmax = sweep_thresholds(validation.p_review, validation.labels).best()
+    of = dict(thresholds.of) | {ARGMAX: argmax}
+    visibility = None
+    if season is not None:
+        parts = score_visible(opened, season, bundle, crew, cache, progress)
+        visibility = {
+            split: visibility_curve(part, thresholds.chosen, SEED)
+            for split, part in parts.items()
+            if part.has_both_sides
+        }
+    missing = None
+    if is_made_for(opened, bundle):
+        missing = losses(opened, BundleRef.of(bundle).open(), thresholds.chosen, SEED, progress)
+    return SetFigures(
+        training_set=opened,
+        splits={split: split_figures(one, of, SEED) for split, one in splits.items()},
+        thresholds=of,
+        argmax=argmax,
+        visibility=visibility,
+        missing=missing,
+    )

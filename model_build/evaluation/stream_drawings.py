@@ -1,0 +1,103 @@
+"""Figures of natural streams."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from model_build.evaluation.natural import Operation
+from model_build.evaluation.season_drawings import REVIEW_COLOUR, SOFT, YES_COLOUR, draw_bins
+from model_build.evaluation.streamed import StreamFigures
+from model_build.season_report.look import legend, name, panels
+from stream_worker.preprocessing.light_curve import Float64Array
+
+MARKERS = {"chosen": "o", "balanced": "s", "half": "v", "pure": "D", "purity": "*"}
+_TITLES = {
+    "chosen": "chosen",
+    "balanced": "balanced",
+    "half": "one half",
+    "pure": "pure",
+    "purity": "99.7 % of Nos turned down",
+}
+
+
+def title_of(threshold: str) -> str:
+    """What a threshold is called."""
+    return _TITLES[threshold]
+
+
+def draw_stream(figures: StreamFigures) -> Figure:
+    """Completeness of all events that are ever announced against false alerts per night, survey's scale."""
+    fig, (ax,) = panels(1, 1, 4.2)
+    curve = figures.curve
+    false = curve.false_per_night / figures.scale
+    shown = false > 0
+    ax.plot(false[shown], curve.completeness[shown], color=REVIEW_COLOUR, lw=1.6, label="all thresholds")
+    ax.fill_between(false[shown], *curve.completeness_interval[shown].T, color=REVIEW_COLOUR, alpha=0.2, lw=0)
+    for threshold, its in figures.operation.items():
+        at = its.false_per_night
+        x = max(at.value, 0.5 / figures.nights) / figures.scale
+        low, high = (max(end, 0.5 / figures.nights) / figures.scale for end in (at.low, at.high))
+        ever = its.events.ever
+        ax.errorbar(
+            [x], [ever.value], [[max(ever.value - ever.low, 0)], [max(ever.high - ever.value, 0)]],
+            [[max(x - low, 0)], [max(high - x, 0)]], fmt=MARKERS[threshold], ms=7, color=YES_COLOUR, lw=1.0,
+            mfc="none" if threshold != "purity" else YES_COLOUR,
+            label=f"{title_of(threshold)}: {its.threshold:.3f}",
+        )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1.02)
+    name(ax, "false alerts a night, at the survey's scale", "events ever announced, share")
+    legend(fig, ax, 3)
+    return fig
+
+
+def draw_lead_times(figures: StreamFigures) -> Figure:
+    """Histograms of the days from the first crossing to the peak."""
+    names = [one for one in ("chosen", "pure", "purity") if one in figures.operation]
+    fig, axes = panels(1, max(len(names), 2), 3.0, shared=True)
+    days = np.concatenate([figures.operation[one].lead_time.days for one in names])
+    low, high = np.percentile(days, [1, 99]) if days.size else (-10.0, 10.0)
+    edges = np.linspace(min(low, -1.0), max(high, 1.0), 25)
+    for ax, threshold in zip(axes, names, strict=False):
+        _lead(ax, edges, figures.operation[threshold], title_of(threshold))
+    return fig
+
+
+def draw_event_probability(figures: StreamFigures) -> Figure:
+    """Reliability on the stream: equal widths on the left, equal numbers on logarithmic axes on the right."""
+    fig, (left, right) = panels(1, 2, 3.8)
+    for ax in (left, right):
+        ax.plot([1e-6, 1], [1e-6, 1], color=SOFT, lw=0.8, ls=":")
+    for which, colour in (("event", REVIEW_COLOUR), ("yes", YES_COLOUR)):
+        its = figures.probabilities[which]
+        draw_bins(left, its.equal_width, colour)
+        seen = its.equal_count
+        shown = seen.observed > 0
+        errors = np.abs(seen.interval - seen.observed)[:, shown]
+        label = "true: is an event" if which == "event" else "true: labelled Yes"
+        right.errorbar(
+            seen.predicted[shown],
+            seen.observed[shown],
+            errors,
+            fmt="o",
+            ms=4,
+            color=colour,
+            lw=1.0,
+            label=label,
+        )
+    left.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    right.set(xscale="log", yscale="log", xlim=(1e-5, 1.5), ylim=(1e-5, 1.5))
+    what = "p_event" if figures.calibrated else "p_yes, not calibrated"
+    name(left, what, "share true", "15 bins of equal width")
+    name(right, what, "share true", "15 bins of equal numbers; those without any true one not shown")
+    legend(fig, right, 2)
+    return fig
+
+
+def _lead(ax: Axes, edges: Float64Array, operation: Operation, title: str) -> None:
+    days = np.clip(np.array(operation.lead_time.days), edges[0], edges[-1])
+    ax.hist(days, edges.tolist(), color=REVIEW_COLOUR, alpha=0.8)
+    ax.axvline(0.0, color=SOFT, lw=1.0, ls=":")
+    name(ax, "days from announcement to peak", "events", f"{title}: {operation.threshold:.3f}")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from model_build.evaluation.cli import evaluate
+from model_build.training_set.build import SetOptions, build_training_set
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(evaluate, ["--workers", "1", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    columns = ["epoch", "loss", "validation_loss"]
+    columns += [
+        f"{part}_{name}"
+        for part in ("train", "validation")
+        for name in (
+            "review_accuracy",
+            "review_positive",
+            "review_no",
+            "classes_accuracy",
+            "yes",
+            "maybe",
+            "no",
+        )
+    ]
+    rows = np.column_stack([np.arange(1, 6), np.random.default_rng(1).random((5, len(columns) - 1))])
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows.tolist())]
+    (folder / "history.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def training_set(season, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set") / "set"
+    build_training_set(season, folder, SetOptions(copies=dict.fromkeys(("yes", "maybe", "no"), 1.0)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(season, stream_archive, training_set, run, tmp_path_factory):
+    """Everything at once: the folder and what the command said."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    result = invoke(
+        "--season", season, "--stream", stream_archive, "--perturbed", season, "--set", training_set,
+        "--set-season", season, "--run", run, "--cache", folder / "cache", "--out", folder / "page.html",
+        "--json",
+    )  # fmt: skip
+    return folder, result
+
+
+def test_the_page_has_every_section_and_needs_nothing_else(made):
+    folder, result = made
+    assert result.exit_code == 0, result.output
+    html = (folder / "page.html").read_text("utf-8")
+    assert re.findall(r"<h2>(.*?)</h2>", html) == [
+        "What was evaluated", "Accuracy", "ROC and precision-recall", "Natural stream", "Perturbed season",
+        "Recall by group", "Calibration", "Training set", "Visible part of the alert", "Learning curves",
+    ]  # fmt: skip
+    assert not re.search(r"https?://|<script|<link|@import", html)
+    assert html.count("<img ") == html.count('src="data:image/png;base64,') == 12
+
+
+def test_the_last_line_is_the_headline_and_the_file_all_numbers(made):
+    folder, result = made
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert 0.0 < told["binary"]["mean_accuracy"] < 1.0
+    assert 0.0 < told["multiclass"]["mean_accuracy"] < 1.0
+    assert told["perturbed"]["binary_fall"]["value"] == 0.0
+    assert told["stream"]["n"]["candidates"] == 100
+    assert set(told["stream"]["operation"]) >= {"chosen", "balanced", "pure"}
+    numbers = json.loads((folder / "page.json").read_text())
+    details = numbers.pop("details")
+    assert numbers == {name: value for name, value in told.items() if name not in ("page", "seconds")}
+    assert len(details["season"]["review"]["roc"]["y"]) == 201
+    splits = numbers["training_set"]["splits"]
+    assert sum(split["n"] for split in splits.values()) == sum(numbers["season"]["labelled"].values())
+    assert len(numbers["training_set"]["visibility"]["train"]["binary"]) == 11
+    assert "epoch" in details["history"]
+
+
+def test_again_from_the_cache_without_the_rest(made, season):
+    folder, first = made
+    result = invoke("--season", season, "--cache", folder / "cache", "--out", folder / "again.html")
+    assert result.exit_code == 0, result.output
+    assert "scored" not in result.stderr
+    accuracy = json.loads(first.stdout.splitlines()[-1])["binary"]["mean_accuracy"]
+    assert f"binary mean accuracy {accuracy:.3f}" in result.stdout
+    html = (folder / "again.html").read_text("utf-8")
+    assert "Natural stream" not in html
+
+
+def test_what_cannot_be_evaluated_is_said(season, training_set, tmp_path):
+    common = ("--cache", tmp_path / "cache", "--out", tmp_path / "page.html")
+    result = invoke("--season", season, "--set-season", season, *common)
+    assert result.exit_code == 2
+    assert "--set-season goes with --set" in result.output
+    result = invoke("--season", season, "--out", tmp_path / "nowhere" / "page.html")
+    assert result.exit_code == 2
+    assert "no such folder" in result.output
+    result = invoke("--season", tmp_path, *common)
+    assert result.exit_code == 1
+    assert "no archive of a season" in result.output
+    result = invoke("--season", season, "--run", tmp_path, *common)
+    assert result.exit_code == 1
+    assert "history.csv is missing" in result.output
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_set_of_another_network_or_season_is_said(season, stream_archive, training_set, made, tmp_path):
+    cache = made[0] / "cache"
+    common = ("--season", season, "--set", training_set, "--cache", cache, "--out", tmp_path / "page.html")
+    result = invoke(*common)
+    assert result.exit_code == 2
+    assert "add --set-season" in result.output
+    result = invoke(*common, "--set-season", stream_archive)
+    assert result.exit_code == 1
+    assert "another season" in result.output
