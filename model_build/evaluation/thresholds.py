@@ -40,7 +40,7 @@ class EventProbability:
 def thresholds_of(manifest: Manifest) -> Thresholds:
     """Return a bundle's thresholds, 0.5 beside them."""
     its = manifest.thresholds
-    chosen: float | None = getattr(its, CHOSEN, None)
+    chosen = its.chosen
     of = {
         CHOSEN: its.balanced if chosen is None else chosen,
         "balanced": its.balanced,
@@ -52,10 +52,10 @@ def thresholds_of(manifest: Manifest) -> Thresholds:
 
 def event_probability(manifest: Manifest) -> EventProbability | None:
     """Return a bundle's calibration; None where it has none."""
-    its = getattr(manifest, "calibration", None)
+    its = manifest.calibration
     if its is None:
         return None
-    return EventProbability(Calibration(float(its.slope), float(its.offset)), float(its.base_rate))
+    return EventProbability(Calibration(its.slope, its.offset), its.base_rate)
 
 
 def p_event(manifest: Manifest, p_yes: Float64Array) -> Float64Array | None:
