@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-full-size check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -37,6 +37,9 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 
 test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests
+
+test-full-size: $(STAMP) ## acceptance runs at full size, many minutes, not part of make test
+	$(BIN)/python -m pytest -s -m full_size $(TEST_ARGS) tests
 
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
