@@ -129,10 +129,13 @@ class KafkaTransactions:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output, deadline)
-            self._retry(
-                deadline,
-                lambda left: self._producer.send_offsets_to_transaction(offsets, batch.group_metadata, left),
-            )
+            if offsets:
+                self._retry(
+                    deadline,
+                    lambda left: self._producer.send_offsets_to_transaction(
+                        offsets, batch.group_metadata, left
+                    ),
+                )
             self._finish(deadline)
         except KafkaException as error:
             self._abort(error)

@@ -103,6 +103,7 @@ class Stream:
         done: Callable[[list[StageBalance]], bool],
         workers: Sequence[WorkerProcess],
         timeout_s: float,
+        every_s: float = 0.5,
     ) -> list[StageBalance]:
         """Wait until the books are as wanted; a worker that ends meanwhile fails the test with its log."""
         deadline = time.monotonic() + timeout_s
@@ -113,4 +114,4 @@ class Stream:
             for worker in workers:
                 assert worker.process.poll() is None, f"{worker.name} ended:\n{worker.tail()}"
             assert time.monotonic() < deadline, f"not within {timeout_s} s: {[b.as_json() for b in books]}"
-            time.sleep(0.5)
+            time.sleep(every_s)
