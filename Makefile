@@ -17,7 +17,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
+.PHONY: help setup demo test test-full-size check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -39,6 +39,9 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 
 test: $(STAMP) ## all tests, with a real Kafka broker; TEST_ARGS=-n0 runs them one after the other
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS) tests
+
+test-full-size: $(STAMP) ## acceptance runs at full size, many minutes, not part of make test
+	$(BIN)/python -m pytest -s -m full_size $(TEST_ARGS) tests
 
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
