@@ -56,7 +56,7 @@ def test_fingerprints_do_not_depend_on_documentation_and_order_of_keys():
 
 
 def test_the_names_and_versions():
-    assert schemas.names() == ("alert", "candidate", "outcome", "quarantine", "score")
+    assert schemas.names() == ("alert", "archived", "candidate", "outcome", "quarantine", "score")
     assert all(schemas.versions(name) == (1,) for name in schemas.names())
 
 
