@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from model_build.report_page import Section, figure, heading, paragraph, table
 from model_build.season.review import EVENT
 from model_build.season_report.look import CLASS_COLOURS, LABELS, legend, name, panels
 from model_build.season_report.measures import Measures
 from model_build.season_report.record import SeasonRecord
 from stream_worker.preprocessing import SITES
 from stream_worker.preprocessing.light_curve import BoolArray, Float64Array
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 _FIVE: Final = (5, 25, 50, 75, 95)
 _BINS: Final = 30

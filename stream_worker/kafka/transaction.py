@@ -126,10 +126,13 @@ class KafkaTransactions:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output, deadline)
-            self._retry(
-                deadline,
-                lambda left: self._producer.send_offsets_to_transaction(offsets, batch.group_metadata, left),
-            )
+            if offsets:  # who replays an archive consumes nothing
+                self._retry(
+                    deadline,
+                    lambda left: self._producer.send_offsets_to_transaction(
+                        offsets, batch.group_metadata, left
+                    ),
+                )
             self._retry(deadline, self._producer.commit_transaction)
         except KafkaException as error:
             self._abort(error)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ else:
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
 _LEVEL: Final = 1
+_SHOWN: Final = 120
 
 
 class CheckpointError(Exception):
@@ -121,11 +122,3 @@ def _compare(kept: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-_SHOWN: Final = 120
-
-
-def faults_text(faults: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Faults as lines of text."""
-    return [": ".join(part for part in fault if part) for fault in faults]

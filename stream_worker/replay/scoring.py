@@ -26,8 +26,9 @@ from stream_worker.steps import ScoringSteps
 Row = dict[str, Any]
 """What became of one record, JSON-ready.
 
-Source, record, candidate_id, outcome, reason, message, and if it
-is a candidate its ``run_id`` and ``produced_at``; of a scored one ``score`` (schema score 1) and ``cells``."""
+``source``, ``record``, ``candidate_id``, ``outcome``, ``reason``, ``message``; of a candidate ``star_id``,
+``t_cut``, ``run_id`` and ``produced_at``; of a scored one ``score`` (schema score 1) and ``cells``, its own
+cell first."""
 
 
 @dataclass(slots=True)
