@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from stream_worker.neighbours.lifecycle import AlertType
@@ -32,18 +33,20 @@ class Arrival:
     sighting: Sighting
     offset: int
     trace_id: str | None = None
+    redriven_from: str | None = None
     body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the record at ``offset``."""
+    """What became of the record at ``offset``; an operator's order has no candidate."""
 
     offset: int
     kind: OutcomeKind
-    candidate_id: str
+    candidate_id: str | None
     space: Space
     trace_id: str | None = None
+    redriven_from: str | None = None
     reason: str | None = None
     group_id: str | None = None
 
@@ -67,7 +70,12 @@ Effect = Outcome | Alert
 
 
 def arrival_of(
-    score: Mapping[str, Any], offset: int, *, trace_id: str | None = None, body: bytes = b""
+    score: Mapping[str, Any],
+    offset: int,
+    *,
+    trace_id: str | None = None,
+    redriven_from: str | None = None,
+    body: bytes = b"",
 ) -> Arrival:
     """The arrival of a Score record (schema score v1).
 
@@ -75,7 +83,13 @@ def arrival_of(
     ------
     KeyError
         A field is missing.
+    ValueError
+        A position, time or figure is not finite.
     """
+    found = score["alertfinder"]
+    figures = (score["ra"], score["dec"], score["t_cut"], found["delta_chi2"], score["p_review"])
+    if not all(map(isfinite, figures)):
+        raise ValueError(f"ra, dec, t_cut, delta_chi2, p_review are {figures}: expected finite numbers")
     return Arrival(
         space=Space(score["tense"], score["replay_id"]),
         cell=score["cell"],
@@ -86,11 +100,12 @@ def arrival_of(
             ra=score["ra"],
             dec=score["dec"],
             t_cut=score["t_cut"],
-            delta_chi2=score["alertfinder"]["delta_chi2"],
+            delta_chi2=found["delta_chi2"],
             p_review=score["p_review"],
         ),
         offset=offset,
         trace_id=trace_id,
+        redriven_from=redriven_from,
         body=body,
     )
 
@@ -103,5 +118,6 @@ def immediate(arrival: Arrival, kind: OutcomeKind, reason: str | None = None) ->
         candidate_id=arrival.sighting.candidate_id,
         space=arrival.space,
         trace_id=arrival.trace_id,
+        redriven_from=arrival.redriven_from,
         reason=reason if arrival.home else None,
     )

@@ -17,6 +17,7 @@ from stream_worker.neighbours.geometry import SphereGrid
 from stream_worker.neighbours.ids import group_id
 from stream_worker.neighbours.lifecycle import (
     CROWDED,
+    NOT_LIVE,
     OPERATOR,
     SUPERSEDED,
     AlertType,
@@ -96,16 +97,18 @@ class Grouping:
                 effects += self._settle(key, star, held)
         return effects
 
-    def retract(self, key: StarKey, reason: str) -> Alert | None:
-        """Take back a live group by an operator's word; None if it isn't live."""
-        star = self.star(key)
+    def retract(self, key: StarKey, reason: str, offset: int) -> list[Effect]:
+        """Take back a group by an operator's word, which stands until the star is forgotten."""
+        group, star = group_id(key.space, key.star_id), self.star(key)
         if star is None or star.published is None or not star.published.live:
-            return None
-        alert = self._send(key, star, AlertType.RETRACTION, f"{OPERATOR}: {reason}", self._judge(key, star))
-        star = self.star(key)
-        if star is not None and star.published is not None:
-            self._put(key, replace(star, published=replace(star.published, by_operator=True)))
-        return alert
+            return [Outcome(offset, OutcomeKind.UNCHANGED, None, key.space, reason=NOT_LIVE, group_id=group)]
+        text = f"{OPERATOR}: {reason}"
+        alert = self._send(key, star, AlertType.RETRACTION, text, self._judge(key, star))
+        sent = self._cell(key).get(key.star_id)
+        if sent is not None and sent.published is not None:
+            self._put(key, replace(sent, published=replace(sent.published, by_operator=True)))
+        why = AlertType.RETRACTION.value
+        return [alert, Outcome(offset, OutcomeKind.PUBLISHED, None, key.space, reason=why, group_id=group)]
 
     def star(self, key: StarKey) -> Star | None:
         """What is known of a star."""
@@ -157,7 +160,7 @@ class Grouping:
     def _hold(self, key: StarKey, star: Star, arrival: Arrival, now_ms: int) -> Star:
         until = now_ms + self._rules.hold_ms
         entry = entry_of(arrival.sighting)
-        held = Held(arrival.offset, until, entry, arrival.trace_id, arrival.body)
+        held = Held(arrival.offset, until, entry, arrival.trace_id, arrival.redriven_from, arrival.body)
         heapq.heappush(self._due, (until, arrival.offset, key))
         return replace(star, held=(*star.held, held))
 
@@ -174,6 +177,7 @@ class Grouping:
             candidate_id=held.entry.candidate_id,
             space=key.space,
             trace_id=held.trace_id,
+            redriven_from=held.redriven_from,
             reason=step.outcome_reason,
             group_id=group_id(key.space, own),
         )

@@ -14,6 +14,7 @@ OPERATOR = "operator"
 SUPERSEDED = "superseded"
 CROWDED = "crowded"
 GROWN = "delta_chi2_grown"
+NOT_LIVE = "not_live"
 LATER_CANDIDATE = "later_candidate"
 
 

@@ -109,6 +109,7 @@ class Held:
     until_ms: int
     entry: Entry
     trace_id: str | None
+    redriven_from: str | None
     body: bytes
 
 

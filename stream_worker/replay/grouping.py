@@ -21,7 +21,6 @@ from stream_worker.neighbours import (
 )
 from stream_worker.outcome import OutcomeKind
 from stream_worker.replay.scoring import Row
-from stream_worker.settings import RuleSettings
 
 _ROW: Final = struct.Struct("<q")
 _END_OF_TIME_MS: Final = 2**53
@@ -166,16 +165,6 @@ def final_verdicts(
 def _unforgetting(rules: GroupingRules) -> GroupingRules:
     """The same rules, with every candidate remembered: a verdict at the end may need any of them."""
     return replace(rules, lateness_days=math.inf)
-
-
-def grouping_rules(rules: RuleSettings) -> GroupingRules:
-    """Grouping's rules of these settings."""
-    return GroupingRules(
-        radius_arcsec=rules.neighbour_radius_arcsec,
-        thresholds=rules.thresholds,
-        group_threshold=rules.publish_threshold,
-        publish_threshold=rules.publish_threshold,
-    )
 
 
 def _copies(row: Row) -> Iterator[dict[str, Any]]:

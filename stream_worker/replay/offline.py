@@ -10,7 +10,7 @@ from typing import Any
 
 from stream_worker.archives import ArchiveFault
 from stream_worker.replay.checkpoint import Checkpoint, ChunkResult, open_checkpoint
-from stream_worker.replay.grouping import ReplayGrouping, grouping_rules
+from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
 from stream_worker.replay.plan import ReplayPlan
 from stream_worker.replay.pool import Work, score_chunks
@@ -146,7 +146,7 @@ def _write(
     faults: list[tuple[str, str, str]],
 ) -> ReplayReport:
     """Group the finished chunks in order, then write them in the same order; a chunk at a time in memory."""
-    grouping = ReplayGrouping(grouping_rules(settings.rules))
+    grouping = ReplayGrouping(settings.rules.grouping)
     read = 0
     for result in _results(plan, checkpoint):
         grouping.take(result.rows)

@@ -22,6 +22,7 @@ from stream_worker.scoring import Score
 from stream_worker.settings import Settings
 from stream_worker.sky import SkyCells
 from stream_worker.steps import ScoringSteps
+from stream_worker.watched_rules import WatchedRules
 
 Row = dict[str, Any]
 """What became of one record, JSON-ready.
@@ -136,7 +137,7 @@ class ReplayScorer:
             writer=kept,
             quarantine=Quarantine(kept, settings.topics.quarantine, "score", "replay", "", 0),
             topics=settings.topics,
-            rules=settings.rules,
+            rules=WatchedRules(settings.rules),
             max_batch=settings.inference.max_batch,
             clock=lambda: 0,  # no wall clock in what two runs must agree on
         )

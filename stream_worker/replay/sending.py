@@ -134,7 +134,7 @@ class ArchiveSender:
             if pause > 0:
                 self.pace.sleep(pause)
             outputs.append(output)
-            size += len(output.value)
+            size += len(output.value or b"")
             at = replace(at, chunk=chunk, record=record + 1, sent=at.sent + 1)
         at = replace(at, chunk=len(self.plan.chunks), record=0)
         self._commit(outputs, at)

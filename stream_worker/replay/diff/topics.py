@@ -11,7 +11,7 @@ from stream_worker.kafka.clients import plain_consumer
 from stream_worker.kafka.reading import OnSkipped, decoded, read_all
 from stream_worker.plans import record_decoder
 from stream_worker.replay.diff.view import RunView, Seen, StarEnd
-from stream_worker.replay.grouping import final_verdicts, grouping_rules
+from stream_worker.replay.grouping import final_verdicts
 from stream_worker.settings import Settings
 
 
@@ -48,7 +48,7 @@ def view_of_topics(settings: Settings, name: str, replay_id: str | None, on_skip
                 view.send(alert["star_id"], [(alert["alert_type"], alert["reason"])])
     finally:
         consumer.close()
-    for star_id, verdict in final_verdicts(copies, grouping_rules(settings.rules)):
+    for star_id, verdict in final_verdicts(copies, settings.rules.grouping):
         members = sorted(member.star_id for member in verdict.members)
         view.stars[star_id] = StarEnd(verdict.strongest, tuple(members), verdict.crowded)
     return view
