@@ -27,7 +27,8 @@ from stream_worker.replay.sending import ArchiveSender, Pace, Sent, sent_so_far
 from stream_worker.settings import Settings
 
 _RETENTION_DAYS: Final = 30
-_STALLED_S: Final = 120.0
+_STALLED_S: Final = 300.0
+_START_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def _start_stages(through: Through, stack: ExitStack) -> list[WorkerProcess]:
     workers = [start_worker(stage, environ, folder) for stage in stages]
     stack.enter_context(stopping(workers, lambda _name, _code: None))
     for worker in workers:
-        worker.wait_started()
+        worker.wait_started(_START_S)
     return workers
 
 
