@@ -55,7 +55,7 @@ format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 lock: $(STAMP) ## resolve the lock file anew
-	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra train --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra train --extra replay --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
 
 kafka-up: $(STAMP) ## start a development broker

@@ -121,11 +121,11 @@ def _evaluate(
     from model_build.evaluation.report import page_of
     from model_build.evaluation.scoring import BundleChanged
     from model_build.evaluation.splits import OtherStandardisation
-    from model_build.report_page import write_page
     from model_build.season_report.archive import BadArchive
     from model_build.training_set.crew import open_crew
     from model_build.training_set.reader import BadTrainingSet
     from stream_worker.codec import BadContainer
+    from stream_worker.report_page import write_page
     from stream_worker.scoring import ProviderUnavailable, ScorerBroken, ScoringError
 
     try:

@@ -18,7 +18,7 @@ from model_build.evaluation.set_sections import (
     visibility_section,
 )
 from model_build.evaluation.stream_section import stream_section
-from model_build.report_page import Section, page
+from stream_worker.report_page import Section, page
 
 
 def page_of(evaluation: Evaluation) -> str:

@@ -14,8 +14,8 @@ from model_build.evaluation.season_drawings import draw_curves, draw_groups, dra
 from model_build.evaluation.stream_drawings import title_of
 from model_build.evaluation.stream_stars import GHOST
 from model_build.evaluation.thresholds import CHOSEN, EventProbability, Thresholds, event_probability
-from model_build.report_page import Section, figure, heading, paragraph, table
 from stream_worker.bundle import CLASSES
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 PAPER = {"binary": 0.875, "multiclass": 0.78}
 """Mean accuracies of Viaña et al. 2025 on their test split (sec. 8.1)."""

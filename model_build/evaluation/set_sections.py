@@ -13,7 +13,7 @@ from model_build.evaluation.set_drawings import (
 )
 from model_build.evaluation.stream_drawings import title_of
 from model_build.evaluation.visibility import MOST, VISIBLE
-from model_build.report_page import Section, figure, heading, paragraph, table
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 _SHOWN = ("balanced", "pure")
 _TITLES = {"binary": "Two classes (fig. 9)", "multiclass": "Three classes (fig. 10)"}

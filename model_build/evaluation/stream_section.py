@@ -14,7 +14,7 @@ from model_build.evaluation.stream_drawings import (
     title_of,
 )
 from model_build.evaluation.streamed import StreamFigures
-from model_build.report_page import Section, figure, heading, paragraph, table
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 _MOST_KINDS = 12
 

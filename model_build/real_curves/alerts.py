@@ -11,8 +11,7 @@ import numpy as np
 
 from model_build.real_curves.seasons import Season, season_at, seasons, within
 from model_build.real_curves.star import RealStar
-from model_build.season.alertfinder import DetectionConfig, scan
-from model_build.season.epochs import RunDate
+from stream_worker.alertfinder import DetectionConfig, RunDate, scan
 from stream_worker.preprocessing import LightCurve, trigger
 
 _RUN_HOUR: Final = 0.75  # of an HJD: 6 h UT, as the survey's runs

@@ -55,9 +55,9 @@ def real(*, source: Path, folder: Path, out: Path, scores: Path | None, as_json:
     from model_build.real_curves.evaluate import evaluate
     from model_build.real_curves.section import section
     from model_build.realism.faults import BadInput
-    from model_build.report_page import page, write_page
     from model_build.season.config import load_config
     from stream_worker.bundle import BundleError, load_bundle
+    from stream_worker.report_page import page, write_page
     from stream_worker.scoring import ProviderUnavailable, ScorerBroken, ScoringError, open_scorer
 
     for file in (out, scores):

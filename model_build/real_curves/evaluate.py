@@ -13,8 +13,8 @@ from model_build.real_curves.counts import Tally, tally
 from model_build.real_curves.groups import read_stars
 from model_build.real_curves.scoring import ScoredCut, score_cuts
 from model_build.real_curves.star import RealStar
-from model_build.season.alertfinder import DetectionConfig
 from model_build.season.config import SeasonConfig
+from stream_worker.alertfinder import DetectionConfig
 from stream_worker.scoring import Scorer
 
 KS: Final = (2.0, 1.0, 0.5, 0.0)

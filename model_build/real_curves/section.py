@@ -15,8 +15,8 @@ from model_build.real_curves.scoring import ScoredCut
 from model_build.real_curves.seasons import GAP_DAYS
 from model_build.real_curves.star import FED_AS
 from model_build.real_curves.variables import SHIFTED_TO
-from model_build.report_page import Section, figure, heading, paragraph, table
 from model_build.season_report.look import legend, name, panels
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 _EXAMPLES: Final = 9
 _ROW_INCHES: Final = 0.3

@@ -58,6 +58,7 @@ def test_fingerprints_do_not_depend_on_documentation_and_order_of_keys():
 def test_the_names_and_versions():
     assert schemas.names() == (
         "alert",
+        "archived",
         "candidate",
         "neighbour",
         "outcome",
