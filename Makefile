@@ -67,11 +67,11 @@ kafka-down: $(STAMP) ## stop it and remove its data
 schemas-samples: $(STAMP) ## write the sample packets of every schema anew
 	$(BIN)/python -m schemas.samples
 
-model-seasons: $(STAMP) ## the simulated seasons of model (an hour on two cores); resumes
+model-seasons: $(STAMP) ## the simulated seasons of model (70 minutes on two cores); resumes
 	$(SIMULATE) --scale paper --seed 2 --out $(MODEL)/train
 	$(SIMULATE) --scale natural --seed 9 --out $(MODEL)/stream
-	$(SIMULATE) --scale test --seed 3 --out $(MODEL)/season
-	$(SIMULATE) --scale test --perturbed 1 --seed 4 --out $(MODEL)/perturbed
+	$(SIMULATE) --scale paper --seed 3 --out $(MODEL)/season
+	$(SIMULATE) --scale paper --perturbed 1 --seed 4 --out $(MODEL)/perturbed
 
 model: model-seasons ## simulate, train and evaluate the bundle that ships anew (three hours on two cores); resumes
 	test -e $(MODEL)/set || $(BIN)/model-build dataset $(MODEL)/train --out $(MODEL)/set

@@ -59,8 +59,8 @@ NAMED_SIZES: Final[Mapping[str, SeasonSize]] = MappingProxyType(
         "natural": SeasonSize(1 / 25, 1 / 25, Contents("stream", "2021-05-31", "2021-07-02")),
     }
 )
-"""``paper`` gives the published label counts, ``ci`` about 600 labels, ``test`` above 5,000 with fewer Maybes
-than the paper's, in two thirds of the time, ``natural`` five weeks unselected."""
+"""``paper`` gives the published label counts, ``ci`` about 600 labels, ``test`` some 4,000 in two thirds of
+the paper's time, with fewer Maybes, ``natural`` five weeks unselected."""
 
 
 def short_stream(candidates: int) -> SeasonSize:
