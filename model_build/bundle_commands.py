@@ -48,9 +48,13 @@ _AT_ONCE = 16
 @click.option(
     "--stream",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A natural stream, whose share of events is the base rate of p_event.",
+    help="A natural stream: p_event takes its shares of events, Maybes and Nos.",
 )
-@click.option("--base-rate", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Or that share.")
+@click.option(
+    "--base-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Or its share of events alone.",
+)
 @click.option(
     "--figures",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -163,15 +167,16 @@ def _files_of_runs(
 ) -> dict[str, bytes]:
     from model_build.dataset import DatasetError
     from model_build.network_bundle import bundle_files
-    from model_build.release import Named, base_rate_of, release_of
+    from model_build.release import Named, StreamMix, mix_of, release_of
     from model_build.training_set.reader import BadTrainingSet, open_training_set
 
     try:
         found = open_training_set(training_set)
         networks, training = _networks_of_runs(runs, found.sha256)
-        rate = base_rate if stream is None else base_rate_of(stream)
+        mix = None if base_rate is None else StreamMix(base_rate)
+        mix = mix if stream is None else mix_of(stream)
         named = Named(name, version, _git_commit(Path(__file__).parents[1]), provisional, figures or None)
-        return bundle_files(networks, release_of(networks, found, rate, named, training))
+        return bundle_files(networks, release_of(networks, found, mix, named, training))
     except (BadTrainingSet, DatasetError, ValueError) as error:
         _fail(str(error))
 

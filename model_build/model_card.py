@@ -114,7 +114,8 @@ def _p_event(calibration: Mapping[str, float] | None) -> str:
     return (
         "`p_event`: chance that the star has an event, from the probability of yes, "
         f"{calibration['slope']:.3f} times its log odds {calibration['offset']:+.3f}: fitted on validation "
-        "stars (Yes against the rest), shifted to the base rate of a simulated natural stream, where "
+        "stars (Yes against the rest) at their labels' and first dates, weighted to the classes' shares in a "
+        "simulated natural stream, where "
         f"{calibration['base_rate']:.2%} of the candidates are of a star with an event of its own."
     )
 

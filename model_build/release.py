@@ -11,7 +11,7 @@ import numpy as np
 
 from model_build.bundle_writer import THRESHOLDS, Release
 from model_build.dataset import DatasetError
-from model_build.evaluation.calibration import fit_calibration, shift_prior
+from model_build.evaluation.calibration import fit_calibration
 from model_build.evaluation.sweep import sweep_thresholds
 from model_build.metrics import evaluate
 from model_build.model_card import model_card
@@ -20,13 +20,13 @@ from model_build.season.review import EVENT
 from model_build.season.tables import BadTable
 from model_build.season.truth import TRUTH_FILE, read_truth_table
 from model_build.training_set.reader import TrainingSet
+from model_build.training_set.split import IntArray
 from stream_worker.batching import length_sorted_batches
 from stream_worker.bundle import CLASSES
-from stream_worker.preprocessing.light_curve import BoolArray
 from stream_worker.scoring import Scores
 
 _AT_ONCE = 128
-_YES = CLASSES.index("yes")
+_YES, _MAYBE, _NO = (CLASSES.index(name) for name in ("yes", "maybe", "no"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,22 @@ class Named:
     evaluation: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class StreamMix:
+    """Shares of a natural stream's candidates: of events, and of Maybes among the rest (None: not known)."""
+
+    events: float
+    maybe_of_rest: float | None = None
+
+
 def release_of(
-    networks: Networks, of: TrainingSet, base_rate: float | None, named: Named, training: Mapping[str, Any]
+    networks: Networks, of: TrainingSet, mix: StreamMix | None, named: Named, training: Mapping[str, Any]
 ) -> Release:
     """Measure networks on their training set's held-out stars, without crops.
 
     The threshold ``chosen`` has the largest mean accuracy on validation. ``p_event`` is p_yes calibrated
-    on validation (Yes against the rest) and shifted to ``base_rate``; without that there is none.
+    on validation stars (Yes against the rest), at their labels' and at their first dates, since a stream
+    shows them from the first to the last, at the classes' shares ``mix``; without those there is none.
 
     Parameters
     ----------
@@ -63,8 +72,9 @@ def release_of(
     labels = {part: of.labels[at] for part, at in places.items()}
     chosen = sweep_thresholds(scores["validation"].p_review, labels["validation"]).best()
     calibration = None
-    if base_rate is not None:
-        calibration = _calibration(scores["validation"], labels["validation"] == _YES, base_rate)
+    if mix is not None:
+        at = of.places("validation", "labelled", "first")
+        calibration = _calibration(score_examples(networks, of, at), of.labels[at], mix)
     metrics = evaluate(labels["test"], scores["test"], {**THRESHOLDS, "chosen": chosen})
     metrics |= {"n_train": float(of.places("train", "labelled").size)}
     metrics |= {"n_validation": float(places["validation"].size)}
@@ -107,32 +117,38 @@ def score_examples(
     return Scores(p_review, class_probabilities)
 
 
-def base_rate_of(stream: Path) -> float:
-    """Return the share of a natural stream's candidates whose star has an event of its own.
+def mix_of(stream: Path) -> StreamMix:
+    """Count a natural stream's candidates: of stars with an event of their own, Maybes and Nos.
 
     Raises
     ------
     DatasetError
-        If the folder has no truth table, or one without events, or of events only.
+        If the folder has no truth table, or one without events, or without others.
     """
     path = stream / TRUTH_FILE
     try:
-        kinds = read_truth_table(path).column("kind").to_pylist()
+        table = read_truth_table(path)
     except (BadTable, FileNotFoundError) as error:
         raise DatasetError(f"{path}: {error}") from error
-    rate = float(np.mean([kind == EVENT for kind in kinds])) if kinds else 0.0
-    if not 0.0 < rate < 1.0:
-        raise DatasetError(f"{path}: {rate:.0%} of its {len(kinds)} candidates are of events")
-    return rate
+    is_event = np.array([kind == EVENT for kind in table.column("kind").to_pylist()], dtype=bool)
+    labels = np.array([label or "" for label in table.column("label").to_pylist()])
+    n_maybe, n_no = (int(((labels == name) & ~is_event).sum()) for name in ("maybe", "no"))
+    if not is_event.any() or not n_maybe + n_no:
+        raise DatasetError(f"{path}: {int(is_event.sum())} of its {is_event.size} candidates are of events")
+    return StreamMix(float(is_event.mean()), n_maybe / (n_maybe + n_no))
 
 
-def _calibration(scores: Scores, is_yes: BoolArray, base_rate: float) -> dict[str, float]:
-    fitted = fit_calibration(scores.class_probabilities[:, _YES], is_yes)
-    halves = np.array([0.5])  # what the prior shift adds to the log odds does not depend on them
-    moved = shift_prior(halves, float(is_yes.mean()), base_rate)
-    shift = float(np.log(moved[0] / (1.0 - moved[0])))
+def _calibration(scores: Scores, labels: IntArray, mix: StreamMix) -> dict[str, float]:
+    """Fit with every class of validation weighted to its share of the stream (Saerens et al. 2002)."""
+    counts = np.bincount(labels, minlength=len(CLASSES)).astype(np.float64)
+    rest = counts[_MAYBE] + counts[_NO]
+    maybe = counts[_MAYBE] / rest if mix.maybe_of_rest is None else mix.maybe_of_rest
+    shares = np.zeros(len(CLASSES))
+    shares[[_YES, _MAYBE, _NO]] = mix.events, (1.0 - mix.events) * maybe, (1.0 - mix.events) * (1.0 - maybe)
+    weights = (shares * labels.size / counts)[labels]
+    fitted = fit_calibration(scores.class_probabilities[:, _YES], labels == _YES, weights)
     return {
         "slope": round(fitted.slope, 6),
-        "offset": round(fitted.offset + shift, 6),
-        "base_rate": round(base_rate, 6),
+        "offset": round(fitted.offset, 6),
+        "base_rate": round(mix.events, 6),
     }

@@ -61,8 +61,15 @@ class Calibration:
         return np.asarray(expit(self.slope * _log_odds(p) + self.offset), dtype=np.float64)
 
 
-def fit_calibration(p: Float64Array, is_true: BoolArray) -> Calibration:
+def fit_calibration(p: Float64Array, is_true: BoolArray, weights: Float64Array | None = None) -> Calibration:
     """Fit by largest likelihood (Platt 1999) to held-out candidates, never to those trained on.
+
+    Parameters
+    ----------
+    p, is_true : [n]
+        Probabilities and outcomes.
+    weights : float64 [n], optional
+        How many each candidate stands for.
 
     Raises
     ------
@@ -71,25 +78,8 @@ def fit_calibration(p: Float64Array, is_true: BoolArray) -> Calibration:
     """
     if is_true.all() or not is_true.any():
         raise ValueError(f"need true and false ones, got {int(is_true.sum())} true of {is_true.size}")
-    model = LogisticRegression(C=np.inf).fit(_log_odds(p)[:, np.newaxis], is_true)
+    model = LogisticRegression(C=np.inf).fit(_log_odds(p)[:, np.newaxis], is_true, weights)
     return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
-
-
-def shift_prior(p: Float64Array, trained_on: float, now: float) -> Float64Array:
-    """Return probabilities [n] where a share ``now`` is true, from those where ``trained_on`` was.
-
-    Odds are multiplied by the ratio of the prior odds (Saerens et al. 2002): what the classes look like
-    has not changed, only how many of each there are.
-
-    Raises
-    ------
-    ValueError
-        If a share is not between 0 and 1.
-    """
-    for name, share in (("trained_on", trained_on), ("now", now)):
-        if not 0.0 < share < 1.0:
-            raise ValueError(f"{name} is {share}, expected a share between 0 and 1")
-    return np.asarray(expit(_log_odds(p) + logit(now) - logit(trained_on)), dtype=np.float64)
 
 
 def _log_odds(p: Float64Array) -> Float64Array:

@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from model_build.evaluation.calibration import fit_calibration, reliability, shift_prior
-
-shares = st.floats(0.01, 0.99)
+from model_build.evaluation.calibration import fit_calibration, reliability
 
 
 def drawn(n=40_000, seed=1):
@@ -35,31 +31,19 @@ def test_a_distortion_is_undone():
     assert reliability(found.of(distorted), is_true).expected_error < 0.01
 
 
-def test_a_shifted_prior_is_that_of_the_rarer_class():
+def test_weights_make_the_prior_that_of_the_rarer_class():
     rng = np.random.default_rng(2)
     x = {True: rng.normal(1.0, 1.0, 200_000), False: rng.normal(-1.0, 1.0, 200_000)}
     trained = {side: expit(2.0 * values) for side, values in x.items()}  # exact for equal shares
-    now = 0.02
-    n = round(200_000 * now / (1 - now))
-    p = np.concatenate([trained[True][:n], trained[False]])
-    is_true = np.arange(p.size) < n
-    assert reliability(p, is_true).expected_error > 0.1
-    assert reliability(shift_prior(p, 0.5, now), is_true).expected_error < 0.003
-
-
-@settings(deadline=None)
-@given(p=st.lists(st.floats(0.001, 0.999), min_size=1, max_size=20), a=shares, b=shares)
-def test_shifting_there_and_back_changes_nothing_and_keeps_the_order(p, a, b):
-    p = np.array(p)
-    there = shift_prior(p, a, b)
-    assert shift_prior(there, b, a) == pytest.approx(p, rel=0.02, abs=1e-4)
-    assert np.all(np.diff(there[np.argsort(p)]) >= 0.0)
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -1.0, np.nan])
-def test_impossible_shares_are_named(share):
-    with pytest.raises(ValueError, match="now is"):
-        shift_prior(np.array([0.5]), 0.5, share)
+    share, n_fitted = 0.02, 20_000
+    p = np.concatenate([trained[True][:n_fitted], trained[False][:n_fitted]])
+    is_true = np.arange(p.size) < n_fitted
+    found = fit_calibration(p, is_true, np.where(is_true, 2 * share, 2 * (1 - share)))
+    n = round(100_000 * share / (1 - share))
+    stream = np.concatenate([trained[True][-n:], trained[False][-100_000:]])
+    in_stream = np.arange(stream.size) < n
+    assert reliability(stream, in_stream).expected_error > 0.1
+    assert reliability(found.of(stream), in_stream).expected_error < 0.005
 
 
 def test_one_sided_or_no_data_are_refused():
