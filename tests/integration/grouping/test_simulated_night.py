@@ -1,6 +1,6 @@
 """Scorer and deduplicator on a simulated season's stream: one live alert per event, ghosts suppressed.
 
-LENSNET_SEASON names a folder of ``model-build simulate`` (a natural stream is best). Events, their ghosts and
+SIMULATED_SEASON names a folder of ``model-build simulate``, best a natural stream. Events, their ghosts and
 whatever lies around them take part, and one in twenty of all other stars.
 """
 
@@ -53,9 +53,9 @@ def fold(alerts):
 @pytest.mark.timeout(1800)
 @pytest.mark.full_size
 def test_a_night_ends_with_one_live_alert_per_event(kafka, topic_prefix, tmp_path):
-    if not os.environ.get("LENSNET_SEASON"):
-        pytest.skip("LENSNET_SEASON names no simulated season")
-    season = Path(os.environ["LENSNET_SEASON"])
+    if not os.environ.get("SIMULATED_SEASON"):
+        pytest.skip("SIMULATED_SEASON names no simulated season")
+    season = Path(os.environ["SIMULATED_SEASON"])
     truth = truth_of(season)
     kinds = {row["star_id"]: row["kind"] for row in truth}
     parents = {row["star_id"]: row["parent"] for row in truth if row["kind"] in ("event", "ghost")}
