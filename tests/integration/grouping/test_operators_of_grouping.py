@@ -79,7 +79,7 @@ def test_subscribe_retract_change_rules_hold_rebuild_and_refuse(kafka, topic_pre
         assert json.loads(out) == {"group_id": group, "star_id": "C", "confirmed": True}
         code, _, err = command(stream, environ, "retract", group, "--reason", "again")
         assert (code, "was retracted before: operator: bleed trail" in err) == (1, True)
-        tail = ("tail", "--from-beginning", "--live", "--json", "--idle-exit", "3")
+        tail = ("tail", "--from-beginning", "--live", "--json", "--idle-exit", "10")
         code, out, err = command(stream, environ, *tail)
         assert [json.loads(line)["star_id"] for line in out.splitlines()] == ["A"], err
 
