@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-replay benchmark-replay check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -66,6 +66,12 @@ model-provisional: $(STAMP) ## simulate a season, train and write the bundle tha
 	$(BIN)/model-build simulate --scale paper --seed 2 --out $(SEASON) --cache .cache/schedules --resume
 	$(BIN)/model-build train --candidates $(SEASON) --out $(BUNDLE) --seed 1 --min-auc 0.9
 	$(BIN)/model-build check $(BUNDLE)
+
+test-replay: $(STAMP) ## kill -9 a replay at ten random moments, offline and to a topic (minutes)
+	$(BIN)/python -m pytest -m replay_faults $(TEST_ARGS) tests/integration/replay
+
+benchmark-replay: $(STAMP) ## rate and memory of an offline replay of ARCHIVE against bare inference
+	$(BIN)/python tests/benchmarks/bench_replay.py $(ARCHIVE)
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark
