@@ -40,6 +40,9 @@ class _ReplayGroup(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self.commands["run"]
+
 
 @click.group(cls=_ReplayGroup)
 def replay() -> None:
