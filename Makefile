@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-replay benchmark-replay check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-full-size benchmark-replay check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -37,6 +37,9 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 
 test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests
+
+test-full-size: $(STAMP) ## acceptance runs at full size, many minutes, not part of make test
+	$(BIN)/python -m pytest -s -m full_size $(TEST_ARGS) tests
 
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -66,9 +69,6 @@ model-provisional: $(STAMP) ## simulate a season, train and write the bundle tha
 	$(BIN)/model-build simulate --scale paper --seed 2 --out $(SEASON) --cache .cache/schedules --resume
 	$(BIN)/model-build train --candidates $(SEASON) --out $(BUNDLE) --seed 1 --min-auc 0.9
 	$(BIN)/model-build check $(BUNDLE)
-
-test-replay: $(STAMP) ## kill -9 a replay at ten random moments, offline and to a topic (minutes)
-	$(BIN)/python -m pytest -m replay_faults $(TEST_ARGS) tests/integration/replay
 
 benchmark-replay: $(STAMP) ## rate and memory of an offline replay of ARCHIVE against bare inference
 	$(BIN)/python tests/benchmarks/bench_replay.py $(ARCHIVE)

@@ -1,7 +1,6 @@
-"""The grouping of one partition: candidates in, outcomes and alerts out, every change revocable.
+"""The grouping of one partition: candidates in, outcomes and alerts out, every change revocable. Pure.
 
-Pure: no Kafka, no clock of its own. Feed it with `Grouping.take` in any order, release what waited with
-`Grouping.release`, then `Grouping.commit` or `Grouping.rollback`.
+Feed it with `Grouping.take`, in any order, and `Grouping.release`; then `Grouping.commit` or `rollback`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Final
 
 from stream_worker.neighbours.cell import Cell
 from stream_worker.neighbours.effects import Alert, Arrival, Effect, Outcome, immediate
+from stream_worker.neighbours.expiry import still_needed
 from stream_worker.neighbours.geometry import SphereGrid
 from stream_worker.neighbours.ids import group_id
 from stream_worker.neighbours.lifecycle import (
@@ -149,6 +149,15 @@ class Grouping:
             self._event_time[space] = newest
         self.commit()
 
+    def learn(self, arrival: Arrival, now_ms: int) -> None:
+        """Add a record that was decided before: it is neither held nor does it tell anybody anything."""
+        sighting = arrival.sighting
+        key = StarKey(arrival.space, arrival.cell, sighting.star_id)
+        star = self.star(key) or Star(sighting.star_id, arrival.home, sighting.ra, sighting.dec)
+        if sighting.p_review >= self._rules.group_at and not star.has(sighting.candidate_id):
+            self._put(key, star.with_sighting(sighting))
+            self._advance(arrival.space, sighting.t_cut, now_ms)
+
     def load(self, key: StarKey, star: Star, now_ms: int) -> None:
         """Put a star as it was stored."""
         self._set(key, star)
@@ -270,19 +279,10 @@ class Grouping:
 
     def _sweep(self, space: Space, newest: float) -> None:
         """Drop what nobody who may still come can need."""
-        horizon, forgotten = newest - self._rules.keep_days, newest - self._rules.forget_days
         for key, star in [(key, star) for key, star in self.stars() if key.space == space]:
-            if next(star.entries()).t_cut >= horizon:
-                continue
-            kept = star.since(horizon)
-            if not kept.history:
-                remembered = bool(star.held) or (
-                    star.published is not None and star.latest.t_cut >= forgotten
-                )
-                if remembered:
-                    kept = star.since(star.latest.t_cut)
-            if kept.history != star.history:
-                self._put(key, kept if kept.history else None)
+            needed = still_needed(star, newest, self._rules)
+            if needed is not star:
+                self._put(key, needed)
 
     def _widen(self, radius_arcsec: float) -> None:
         """Sort the stars into a coarser grid."""

@@ -97,3 +97,33 @@ def arrivals(sightings, cells, partition_of, *, space=SPACE):
                 Arrival(space, cell, cell == home, s, next_offset[partition], body=s.candidate_id.encode()),
             )
             next_offset[partition] += 1
+
+
+def known_sky(n: int, seed: int) -> list[list[Sighting]]:
+    """About ``n`` candidates in clusters too far apart to meet: events with ghosts, pairs, crowds.
+
+    The clusters lie on a lattice over many sky cells, so that some straddle their edges.
+    """
+    rng = np.random.default_rng(seed)
+    clusters, total = [], 0
+    while total < n:
+        row, column = divmod(len(clusters), 80)
+        ra, dec = 262 + 0.06 * column / np.cos(np.radians(30)), -33 + 0.06 * row
+        clusters.append(cluster(rng, f"BLG{len(clusters):05d}", ra, dec))
+        total += len(clusters[-1])
+    return clusters
+
+
+def cluster(rng: np.random.Generator, name: str, ra: float, dec: float) -> list[Sighting]:
+    """Sightings of an event and of what shines in its light."""
+    others = int(rng.choice([0, 1, 3, 6, 14], p=[0.4, 0.2, 0.2, 0.15, 0.05]))
+    spread = float(rng.choice([0.3, 7.0, 14.0]))
+    found = []
+    for n in range(others + 1):
+        where = offset_by(ra, dec, *rng.normal(0, spread, 2))
+        first, count = 9300.75 + int(rng.integers(0, 8)), int(rng.integers(1, 5))
+        for day in np.sort(rng.choice(8, count, replace=False)):
+            delta_chi2 = float(np.round(rng.lognormal(6.5 if n == 0 else 5.5, 0.8), 1))
+            p_review = float(rng.choice([0.2, 0.5, 0.7, 0.97], p=[0.1, 0.2, 0.4, 0.3]))
+            found.append(sighting(f"{name}.{n:02d}", *where, first + float(day), delta_chi2, p_review))
+    return found

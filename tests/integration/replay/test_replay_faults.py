@@ -17,7 +17,7 @@ from stream_worker.candidate import candidate_id
 from stream_worker.codec import write_candidates
 from stream_worker.replay.names import replay_settings
 
-pytestmark = [pytest.mark.replay_faults, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.full_size, pytest.mark.timeout(3600)]
 KILLS = 10
 N = 6_000
 
