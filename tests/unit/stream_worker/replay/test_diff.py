@@ -165,6 +165,6 @@ def test_what_is_no_result_is_named(tmp_path):
 
 def test_a_result_is_whole_or_not_there(tmp_path):
     path = tmp_path / "a.parquet"
-    with pytest.raises(RuntimeError), result_writer(path, {}):
+    with pytest.raises(RuntimeError), result_writer(path, {}, tmp_path / "part"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
