@@ -31,6 +31,12 @@ def start(arguments, environ):
     )
 
 
+def finish(arguments, environ):
+    process = start(arguments, environ)
+    errors = process.communicate()[1].decode()
+    assert process.returncode == 0, errors
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     """Six thousand candidates: a few stars over and over, under names of their own."""
@@ -60,15 +66,14 @@ def killed_until_done(arguments, environ, seconds):
         struck += process.poll() is None
         process.kill()
         process.communicate()
-    process = start([*arguments, "--resume"], environ)
-    assert process.wait() == 0, process.stderr.read().decode()
+    finish([*arguments, "--resume"], environ)
     return struck
 
 
 def test_offline(archive, tmp_path):
     whole, broken = tmp_path / "whole.parquet", tmp_path / "broken.parquet"
     begun = time.monotonic()
-    assert start([archive, "--offline", "--out", whole], {}).wait() == 0
+    finish([archive, "--offline", "--out", whole], {})
     seconds = time.monotonic() - begun
     struck = killed_until_done([archive, "--offline", "--out", broken], {}, seconds)
     print(f"{struck} kills, an uninterrupted run takes {seconds:.0f} s")
@@ -84,7 +89,7 @@ def test_to_a_topic(archive, kafka, topic_prefix):
         arguments = [archive, "--to-topic", "--replay-id", replay_id, "--scorers", 0]
         begun = time.monotonic()
         if name == "unhurt":
-            assert start(arguments, stream.environ).wait() == 0
+            finish(arguments, stream.environ)
             seconds = time.monotonic() - begun
         else:
             struck = killed_until_done(arguments, stream.environ, seconds)
