@@ -17,7 +17,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-full-size check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
+.PHONY: help setup demo test test-full-size benchmark-replay check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -78,6 +78,12 @@ model: model-seasons ## simulate, train and evaluate the bundle that ships anew 
 	$(BIN)/model-build train --set $(MODEL)/set --out $(MODEL)/run --resume
 	$(BIN)/model-build export $(MODEL)/run --set $(MODEL)/set --stream $(MODEL)/stream --out $(MODEL)/lensnet
 	$(BIN)/model-build check $(MODEL)/lensnet --set $(MODEL)/set
+	$(BIN)/model-build evaluate --bundle $(MODEL)/lensnet --season $(MODEL)/season --stream $(MODEL)/stream \
+	  --perturbed $(MODEL)/perturbed --set $(MODEL)/set --set-season $(MODEL)/train --run $(MODEL)/run \
+	  --cache $(MODEL)/evaluation --out $(MODEL)/evaluation.html
+
+benchmark-replay: $(STAMP) ## rate and memory of an offline replay of ARCHIVE against bare inference
+	$(BIN)/python tests/benchmarks/bench_replay.py $(ARCHIVE)
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark

@@ -54,16 +54,17 @@ def _listed(summary: Mapping[str, Any]) -> dict[str, int]:
     stream = summary["stream"]
     if stream["kind"] != "stream":
         return {}
-    first, last = stream["first_run"] or "", stream["last_run"] or "9999"
+    first, last = stream["first_run"], stream["last_run"]
     left = stream["at_most"]
     listed: dict[str, int] = {}
     for run in summary["runs"]:
-        if not first <= run["run_id"] <= last or left == 0:
+        run_id = run["run_id"]
+        if not (first or run_id) <= run_id <= (last or run_id) or left == 0:
             continue
         kept = sum(counts["kept"] for counts in run.values() if isinstance(counts, Mapping))
         if left is not None:
             kept = min(kept, left)
             left -= kept
         if kept:
-            listed[run["run_id"]] = kept
+            listed[run_id] = kept
     return listed

@@ -7,21 +7,20 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stream_worker.cli import EXIT_OK, EXIT_USAGE
+from stream_worker.cli import EXIT_OK
 from stream_worker.cli.common import Progress, examples, fail, progress, with_settings
 from stream_worker.cli.replay_diff import diff
+from stream_worker.cli.replay_tools import convert, remove, require_replay_extra, usage
 from stream_worker.replay.parameters import FROM, SPEED, TO
 from stream_worker.settings import Settings
 
 if TYPE_CHECKING:
     from stream_worker.archives import Opened
-    from stream_worker.archives.parquet_layout import Layout
     from stream_worker.replay.offline import ReplayReport
     from stream_worker.replay.plan import ReplayPlan
     from stream_worker.replay.selection import Selection
@@ -39,6 +38,9 @@ class _ReplayGroup(click.Group):
         if not args or args[0] not in self.commands:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self.commands["run"]
 
 
 @click.group(cls=_ReplayGroup)
@@ -118,11 +120,11 @@ def run(
     _check_mode(options)
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": bundle})
-    _require_replay_extra()
+    require_replay_extra()
     try:
         event_list = None if events is None else read_event_list(events)
     except ArchiveFault as fault:
-        _usage(str(fault))
+        usage(str(fault))
     opened = open_archives(archives, events=event_list)
     _tell_faults(opened, skip=options["on_fault"] == "skip")
     selection = Selection(first, last, as_of)
@@ -147,16 +149,6 @@ def _check_mode(options: dict[str, Any]) -> None:
         raise click.UsageError("--out is of an offline replay")
     if options["offline"] and options["speed"] != math.inf:
         raise click.UsageError("--speed is of a replay through topics: offline ones go as fast as they can")
-
-
-def _require_replay_extra() -> None:
-    if find_spec("pyarrow") is None:
-        _usage("replays need the extra: pip install lensnet[cpu,replay]")
-
-
-def _usage(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(EXIT_USAGE)
 
 
 def _tell_faults(opened: Opened, *, skip: bool) -> None:
@@ -290,48 +282,5 @@ def _through(settings: Settings, plan: ReplayPlan, options: dict[str, Any]) -> T
     )
 
 
-@replay.command(epilog=examples("stream-worker replay remove r-0123456789ab"))
-@with_settings
-@click.argument("replay_id")
-def remove(settings: Settings, replay_id: str) -> None:
-    """Delete the topics and consumer groups of the replay REPLAY_ID; live ones have other names."""
-    from stream_worker.replay.removal import remove_replay
-
-    removed = remove_replay(settings, replay_id)
-    for name in removed:
-        click.echo(f"removed  {name}")
-    if not removed:
-        fail(f"replay {replay_id} has no topics on {settings.kafka.bootstrap_servers}")
-
-
-@replay.command(
-    epilog=examples(
-        "stream-worker replay convert season/ --out season.parquet",
-        "stream-worker replay convert season/run-*.avro --out rows.parquet --layout long",
-    )
-)
-@click.argument("archives", nargs=-1, required=True, type=_ARCHIVE, metavar="ARCHIVE...")
-@click.option("--out", type=_FILE, required=True, help="Parquet file, or .avro for a container.")
-@click.option("--layout", type=click.Choice(["nested", "long"]), default="nested", show_default=True)
-@click.option("--events", type=_FILE, help="Event list of a folder of pySIS files.")
-def convert(archives: tuple[Path, ...], out: Path, layout: Layout, events: Path | None) -> None:
-    """Write the candidates of ARCHIVEs as one Parquet file, or as an Avro container.
-
-    Nested has a row per candidate, long a row per observation. What can't be read ends it, and no file is
-    written.
-    """
-    _require_replay_extra()
-    from stream_worker.archives.convert import convert_archives
-    from stream_worker.archives.reading import ArchiveFault
-
-    try:
-        with progress("converting") as bar:
-            written = convert_archives(archives, out, layout, events, bar.advance)
-    except ArchiveFault as fault:
-        fail(str(fault))
-    except OSError as error:
-        fail(f"{error.filename or out}: {error.strerror}")
-    click.echo(f"{out}: {written} candidates")
-
-
-replay.add_command(diff)
+for _command in (diff, convert, remove):
+    replay.add_command(_command)

@@ -13,6 +13,8 @@ import click
 from stream_worker.cli import EXIT_FAILED, EXIT_OK
 from stream_worker.cli.common import examples, fail, output_console, with_settings
 from stream_worker.cli.skipped import skipped_records
+from stream_worker.replay.parameters import FROM, TO
+from stream_worker.replay.selection import Selection
 from stream_worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ TOPIC: Final = "topic:"
     epilog=examples(
         "stream-worker replay diff old.parquet new.parquet",
         "stream-worker replay diff old.parquet new.parquet --html diff.html --archive season/",
-        "stream-worker replay diff night.parquet live",
+        "stream-worker replay diff night.parquet live --from 2021-06-01 --to 2021-06-01",
         "stream-worker replay diff topic:r-0123456789ab live --json | jq .counts",
     )
 )
@@ -46,6 +48,8 @@ TOPIC: Final = "topic:"
     type=click.Path(exists=True, path_type=Path),
     help="Where the light curves for the page are; repeatable. [the candidates topic of A or B]",
 )
+@click.option("--from", "first", type=FROM, help="First night, of what topics hold.")
+@click.option("--to", "last", type=TO, help="Last night, of what topics hold.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def diff(
     settings: Settings,
@@ -54,20 +58,28 @@ def diff(
     tolerance: float,
     html: Path | None,
     archives: tuple[Path, ...],
+    first: float | None,
+    last: float | None,
     *,
     as_json: bool,
 ) -> None:
     """Compare runs A and B: Parquet results of replays, ``live``, or ``topic:REPLAY_ID``.
 
     Candidates, scores, decisions and final groups count; the lifecycle of alerts in between depends on the
-    order of arrival and is only reported. Exit code 0 if nothing differs, 1 if something does.
+    order of arrival and is only reported. Exit code 0 if nothing differs, 1 if something does. With nights
+    given, quarantined records of topics, which have no date, are not compared.
     """
     from stream_worker.replay.diff.compare import compare
     from stream_worker.replay.diff.text import as_json as json_of
     from stream_worker.replay.diff.text import tables
 
     try:
-        found = compare(_view(settings, a), _view(settings, b), tolerance=tolerance)
+        nights = Selection(first, last)
+        views = _view(settings, a, nights), _view(settings, b, nights)
+        if nights != Selection():
+            for one, other in (views, views[::-1]):
+                one.forget_undated(other.candidates)
+        found = compare(*views, tolerance=tolerance)
         if html is not None:
             _write_page(settings, html, found, archives, (a, b))
     except (ValueError, OSError) as error:
@@ -82,7 +94,7 @@ def diff(
     sys.exit(EXIT_OK if found.empty else EXIT_FAILED)
 
 
-def _view(settings: Settings, run: str) -> RunView:
+def _view(settings: Settings, run: str, nights: Selection) -> RunView:
     topics = _topics_of(settings, run)
     if topics is None:
         from stream_worker.replay.diff.parquet import view_of_result
@@ -92,7 +104,7 @@ def _view(settings: Settings, run: str) -> RunView:
 
     replay_id = run.removeprefix(TOPIC) if run.startswith(TOPIC) else None
     with skipped_records() as tell:
-        return view_of_topics(topics, run, replay_id, tell)
+        return view_of_topics(topics, run, replay_id, nights, tell)
 
 
 def _topics_of(settings: Settings, run: str) -> Settings | None:

@@ -156,7 +156,7 @@ def _write(
     outcomes, group_outcomes, alerts = Counter[str](), Counter[str](), Counter[str]()
     told = sorted({": ".join(part for part in fault if part) for fault in faults})
     number = 0
-    with result_writer(out, {**pins, "faults": told}) as sink:
+    with result_writer(out, {**pins, "faults": told}, checkpoint.folder / "result.part") as sink:
         for result in _results(plan, checkpoint):
             rows = [(row, grouping.of(number + place, row)) for place, row in enumerate(result.rows)]
             number += len(rows)

@@ -133,8 +133,13 @@ class _Writer:
 
 
 @contextmanager
-def result_writer(path: Path, about: Mapping[str, Any]) -> Iterator[RowSink]:
+def result_writer(path: Path, about: Mapping[str, Any], part: Path) -> Iterator[RowSink]:
     """Write a result, whole or not at all; an older file is replaced when the new one is complete.
+
+    Parameters
+    ----------
+    part
+        Where it grows, on the same file system: kill -9 leaves it behind.
 
     Raises
     ------
@@ -142,7 +147,6 @@ def result_writer(path: Path, about: Mapping[str, Any]) -> Iterator[RowSink]:
         The file can't be written.
     """
     metadata = {PINS_KEY: json.dumps(about, sort_keys=True, separators=(",", ":")).encode()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(part, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
             yield _Writer(writer)

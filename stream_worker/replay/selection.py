@@ -31,11 +31,13 @@ class Selection:
     def takes(self, candidate: Candidate) -> bool:
         """Whether a candidate takes part."""
         t_cut = candidate.alertfinder.t_cut
-        if self.first is not None and t_cut < self.first:
-            return False
-        if self.last is not None and t_cut > self.last:
+        if not self.holds(t_cut):
             return False
         return self.as_of is None or (t_cut <= self.as_of and self._produced(candidate) <= self.as_of)
+
+    def holds(self, t_cut: float) -> bool:
+        """Whether a night takes part."""
+        return (self.first is None or t_cut >= self.first) and (self.last is None or t_cut <= self.last)
 
     def as_json(self) -> dict[str, float | None]:
         """JSON-ready limits."""

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from stream_worker.archives import Archived, ArchiveFault
 from stream_worker.candidate import Candidate
 from stream_worker.codec import CANDIDATE
 from stream_worker.kafka.clients import plain_consumer
 from stream_worker.kafka.errors import TransactionAborted
-from stream_worker.kafka.reading import read_all
+from stream_worker.kafka.reading import read_all, watermarks
 from stream_worker.kafka.records import Batch, OutputRecord, TransactionSink
 from stream_worker.outputs import SCHEMA_HEADER, trace_headers
 from stream_worker.replay.plan import ReplayPlan
@@ -33,6 +33,15 @@ AT_ONCE: Final = 512
 _MAX_BYTES: Final = 32 * 2**20
 _ATTEMPTS: Final = 8
 _BACKOFF_S: Final = 0.5
+_LEADER_WAIT_S: Final = 30.0
+_NO_LEADER_YET: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - librdkafka's local codes start so
+    }
+)
 _SCHEMA: Final = (SCHEMA_HEADER, f"{CANDIDATE.name}/{CANDIDATE.version}".encode())
 
 
@@ -191,6 +200,7 @@ def sent_so_far(kafka: KafkaSettings, checkpoint_topic: str) -> Sent | None:
     consumer = plain_consumer(kafka, "lensnet-replay-sent")
     last: dict[str, Any] | None = None
     try:
+        _await_leader(consumer, checkpoint_topic)
         for record in read_all(consumer, checkpoint_topic):
             last = json.loads(record.value)
     except ValueError as error:
@@ -198,6 +208,20 @@ def sent_so_far(kafka: KafkaSettings, checkpoint_topic: str) -> Sent | None:
     finally:
         consumer.close()
     return None if last is None else Sent(**{**last, "faults": tuple(last["faults"])})
+
+
+def _await_leader(consumer: Consumer, topic: str) -> None:
+    """Wait until a topic that was created a moment ago can be read."""
+    deadline = time.monotonic() + _LEADER_WAIT_S
+    while True:
+        try:
+            watermarks(consumer, topic)
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(_BACKOFF_S)
+        else:
+            return
 
 
 def _not_sent(at: Sent, one: Archived, plan: ReplayPlan) -> Sent:

@@ -78,4 +78,13 @@ def test_its_commands_work(environment):
 def test_nothing_of_the_training_side_is_installed(environment):
     installed = {path.name.lower() for path in (environment / "lib").glob("python*/site-packages/*")}
     assert "onnxruntime" in installed
-    assert not installed & {"tensorflow", "keras", "tf2onnx", "onnx", "mulensmodel", "pytest"}
+    assert not installed & {
+        "tensorflow",
+        "keras",
+        "tf2onnx",
+        "onnx",
+        "mulensmodel",
+        "pytest",
+        "pyarrow",
+        "matplotlib",
+    }

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-WORKER_MODULES = "stream_worker.plans, stream_worker.worker, stream_worker.cli.stages, stream_worker.demo.run"
+WORKER_MODULES = (
+    "stream_worker.plans, stream_worker.worker, stream_worker.cli.stages, stream_worker.demo.run,"
+    " stream_worker.dumping.run, stream_worker.cli.replay"
+)
 
 
 def loaded_after(code: str) -> set[str]:
@@ -22,7 +25,7 @@ def test_the_worker_never_loads_the_training_side():
     assert not loaded & {"model_build", "tensorflow", "keras", "tf2onnx", "onnx", "MulensModel"}
 
 
-@pytest.mark.parametrize("blocked", ["tensorflow", "keras", "onnx", "MulensModel", "matplotlib"])
+@pytest.mark.parametrize("blocked", ["tensorflow", "keras", "onnx", "MulensModel", "matplotlib", "pyarrow"])
 def test_the_worker_imports_where_training_packages_are_absent(blocked):
     loaded_after(f"import sys; sys.modules[{blocked!r}] = None\nimport {WORKER_MODULES}")
 

@@ -13,6 +13,7 @@ from stream_worker.candidate import Candidate
 from stream_worker.preprocessing import SITES
 from stream_worker.replay.diff.compare import Diff, Pair
 from stream_worker.replay.diff.text import counts, details
+from stream_worker.replay.diff.view import Seen
 from stream_worker.report_page import Section, figure, heading, page, paragraph, table, write_page
 
 CURVES: Final = 6
@@ -98,7 +99,7 @@ def _light_curves(diff: Diff, curves: Mapping[str, Candidate]) -> Section:
     )
     if not body:
         body = paragraph("Their light curves were not at hand: name their archives with --archive.")
-    lead = f"The last {_WINDOW_D:.0f} days before t_cut; the line is AlertFinder's t_break."
+    lead = f"The last {_WINDOW_D:.0f} days; the line is AlertFinder's t_break. p_review (yes / maybe / no)."
     return Section(title, lead, body)
 
 
@@ -134,9 +135,15 @@ def _curve(pair: Pair, candidate: Candidate) -> str:
         ax.set_ylim(low - margin, high + margin)
         ax.legend(fontsize=7, frameon=False, loc="upper left", ncols=3)
     ax.set(xlabel="HJD \N{MINUS SIGN} 2450000", ylabel="flux above baseline")
-    a, b = pair.a.probabilities or (float("nan"),), pair.b.probabilities or (float("nan"),)
-    text = f"{pair.a.star_id} at {found.t_cut:.3f}: p_review {a[0]:.3f} in a, {b[0]:.3f} in b"
+    text = f"{pair.a.star_id} at {found.t_cut:.3f}: {_scores(pair.a)} in a, {_scores(pair.b)} in b"
     return heading(text) + figure(fig, f"Light curve of {text}")
+
+
+def _scores(seen: Seen) -> str:
+    if seen.probabilities is None:
+        return "not scored"
+    p_review, *classes = seen.probabilities
+    return f"p_review {p_review:.3f} ({' / '.join(f'{one:.2f}' for one in classes)})"
 
 
 def _details(diff: Diff) -> list[Section]:

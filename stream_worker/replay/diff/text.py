@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -75,12 +77,12 @@ def tables(diff: Diff) -> Iterator[Table]:
 
 def details(diff: Diff) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
     """Title, columns and rows of each kind of difference."""
-    yield "what decided the runs", ("", "a", "b"), [(name, *map(str, pin)) for name, pin in diff.pins.items()]
+    yield "what decided the runs", ("", "a", "b"), list(_pin_rows(diff.pins))
     for title, seen in (("candidates only in a", diff.only_a), ("candidates only in b", diff.only_b)):
         yield (
             title,
             ("candidate", "star", "t_cut", "outcome"),
-            [(one.candidate_id, one.star_id, one.t_cut, one.outcome) for one in seen],
+            [(one.candidate_id, one.star_id, _t(one), one.outcome) for one in seen],
         )
     yield "refused", ("reason", "a", "b"), [(reason, *n) for reason, n in diff.refused.items()]
     yield (
@@ -91,7 +93,7 @@ def details(diff: Diff) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, 
     yield (
         "scores",
         ("candidate", "star", "t_cut", "p_review a", "p_review b", "change"),
-        [(p.a.candidate_id, p.a.star_id, p.a.t_cut, _p(p.a), _p(p.b), p.change) for p in diff.scores],
+        [(p.a.candidate_id, p.a.star_id, _t(p.a), _p(p.a), _p(p.b), p.change) for p in diff.scores],
     )
     names = thresholds(diff)
     yield (
@@ -122,6 +124,27 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     for row in rows:
         table.add_row(*(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row))
     return table
+
+
+def _pin_rows(pins: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Each value that differs in a row of its own; lists by how long they are and their hash."""
+    for name, (a, b) in pins.items():
+        if isinstance(a, dict) and isinstance(b, dict):
+            inner = {key: (a.get(key), b.get(key)) for key in sorted({*a, *b}) if a.get(key) != b.get(key)}
+            yield from ((f"{name}, {key}", x, y) for key, x, y in _pin_rows(inner))
+        else:
+            yield name, _pin_text(a), _pin_text(b)
+
+
+def _pin_text(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return f"{len(value)}, hash {digest[:12]}"
+
+
+def _t(seen: Seen) -> str:
+    return f"{seen.t_cut:.3f}" if seen.t_cut else ""
 
 
 def _p(seen: Seen) -> float:

@@ -12,10 +12,13 @@ from stream_worker.kafka.reading import OnSkipped, decoded, read_all
 from stream_worker.plans import record_decoder
 from stream_worker.replay.diff.view import RunView, Seen, StarEnd
 from stream_worker.replay.grouping import final_verdicts
+from stream_worker.replay.selection import Selection
 from stream_worker.settings import Settings
 
 
-def view_of_topics(settings: Settings, name: str, replay_id: str | None, on_skipped: OnSkipped) -> RunView:
+def view_of_topics(
+    settings: Settings, name: str, replay_id: str | None, nights: Selection, on_skipped: OnSkipped
+) -> RunView:
     """Read scores, outcomes and alerts from the topics of ``settings``. Blocks while it reads them all.
 
     Primaries and members are those of the rules over the scores; which groups are live, and how they came
@@ -25,6 +28,8 @@ def view_of_topics(settings: Settings, name: str, replay_id: str | None, on_skip
     ----------
     replay_id
         Only what carries this id; None takes only what carries none, the live stream.
+    nights
+        Only candidates that it takes by their t_cut.
     on_skipped
         Hears of records that cannot be decoded.
 
@@ -39,12 +44,12 @@ def view_of_topics(settings: Settings, name: str, replay_id: str | None, on_skip
         copies = [
             score
             for score in _records(consumer, settings, settings.topics.scores, "score", on_skipped)
-            if score["replay_id"] == replay_id
+            if score["replay_id"] == replay_id and nights.holds(score["t_cut"])
         ]
         _add_scores(view, copies)
         _add_unscored(view, consumer, settings, on_skipped)
         for alert in _records(consumer, settings, settings.topics.scored, "alert", on_skipped):
-            if alert["replay_id"] == replay_id:
+            if alert["replay_id"] == replay_id and nights.holds(alert["alertfinder"]["t_cut"]):
                 view.send(alert["star_id"], [(alert["alert_type"], alert["reason"])])
     finally:
         consumer.close()

@@ -72,6 +72,14 @@ class RunView:
         if known is None or known.probabilities is None:
             self.candidates[seen.candidate_id] = seen
 
+    def forget_undated(self, known: Iterable[str]) -> None:
+        """Leave out what has no t_cut to tell its night by, but for candidates that the other run knows."""
+        wanted = set(known)
+        self.refused.clear()
+        self.candidates = {
+            name: one for name, one in self.candidates.items() if one.star_id or name in wanted
+        }
+
     def send(self, star_id: str, alerts: Iterable[Sent]) -> None:
         """Add alerts of a star's group, in order."""
         for alert in alerts:

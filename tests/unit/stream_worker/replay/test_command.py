@@ -1,0 +1,98 @@
+"""``stream-worker replay`` as it is called: usage, exit codes, and values as people write them."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from click.testing import CliRunner
+
+from stream_worker.cli.replay import replay
+from stream_worker.replay.parameters import FROM, SPEED, TO
+
+
+def call(*arguments):
+    return CliRunner().invoke(replay, [str(one) for one in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.avro"], "one of --offline and --to-topic"),
+        (["a.avro", "--offline", "--to-topic"], "one of --offline and --to-topic"),
+        (["a.avro", "--offline"], "needs --out"),
+        (["a.avro", "--to-topic", "--out", "x"], "--out is of an offline replay"),
+        (["a.avro", "--offline", "--out", "x", "--speed", "10"], "--speed is of a replay through topics"),
+        (["a.avro", "--offline", "--out", "x", "--force-live-topics"], "--force-live-topics is of"),
+        (["a.avro", "--offline", "--out", "x", "--from", "June"], "expected a day as 2021-06-01"),
+        (["a.avro", "--to-topic", "--speed", "fast"], "expected max, or a factor"),
+        ([], "Missing argument 'ARCHIVE...'"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments, message):
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_a_missing_archive_exits_with_1(tmp_path):
+    done = call(tmp_path / "none.avro", "--offline", "--out", tmp_path / "x.parquet")
+    assert done.exit_code == 1
+    assert "none.avro: No such file" in done.output
+    assert "--on-fault skip leaves them out" in done.output
+
+
+def test_help_is_that_of_the_replay_and_names_the_commands_beside_it():
+    done = call("--help")
+    assert done.exit_code == 0
+    assert "--offline" in done.output
+    assert "replay diff" in done.output
+    assert call("diff", "--help").output.startswith("Usage: replay diff")
+
+
+def test_nights_and_speeds_as_people_write_them():
+    start, end = (kind.convert("2021-05-10", None, None) for kind in (FROM, TO))
+    assert start == 9344.5
+    assert end == pytest.approx(9345.5, abs=1e-5)
+    assert end < 9345.5
+    assert FROM.convert("2459344.75", None, None) == TO.convert("9344.75", None, None) == 9344.75
+    assert SPEED.convert("max", None, None) == math.inf
+    assert SPEED.convert("3600x", None, None) == 3600
+
+
+def test_convert_writes_what_replay_reads(tmp_path, archive):
+    bad = call("convert", archive, "--out", tmp_path / "x.parquet")
+    assert bad.exit_code == 1  # one of its candidates is none
+    assert "record 17: position_out_of_range" in bad.output
+    run = archive / "run-2021-05-11.avro"
+    for name, layout in (("a.parquet", "nested"), ("b.parquet", "long"), ("c.avro", "nested")):
+        done = call("convert", run, "--out", tmp_path / name, "--layout", layout)
+        assert (done.exit_code, "12 candidates" in done.output) == (0, True)
+    again = call("convert", tmp_path / "b.parquet", "--out", tmp_path / "d.avro")
+    assert again.exit_code == 0
+    assert (tmp_path / "c.avro").read_bytes() == (tmp_path / "d.avro").read_bytes()
+
+
+def test_diff_exits_with_0_only_where_nothing_differs(tmp_path):
+    done = call("diff", tmp_path / "a.parquet", tmp_path / "b.parquet")
+    assert done.exit_code == 1
+    assert "no Parquet file that can be read" in done.output
+
+
+def test_json_counts(tmp_path, replayed, monkeypatch):
+    from stream_worker.replay import pool
+
+    def score_chunks(work, chunks, processes):
+        scoring = pool._Scoring(work)
+        for chunk in chunks:
+            yield chunk, scoring.score(chunk)
+
+    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
+    replayed(tmp_path / "a.parquet")
+    replayed(tmp_path / "b.parquet")
+    done = call("diff", tmp_path / "a.parquet", tmp_path / "b.parquet", "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.output)
+    assert found["empty"]
+    assert found["counts"]["candidates_in_both"] == 29  # of 31 records one is refused, one a repeat

@@ -1,0 +1,134 @@
+"""Sending an archive: every record once, whenever it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from stream_worker.archives import open_archives
+from stream_worker.bundle import load_bundle
+from stream_worker.codec import CANDIDATE, SchemaResolver, decode_candidate, encode_candidate
+from stream_worker.framing import single_object
+from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.replay.names import replay_settings
+from stream_worker.replay.plan import plan_replay
+from stream_worker.replay.selection import Selection
+from stream_worker.replay.sending import ArchiveSender, Pace, Sent
+from stream_worker.settings import SettingsError
+
+
+class Killed(BaseException):
+    pass
+
+
+class Topic:
+    """A transactional sink that may die, before or after a commit, or abort."""
+
+    def __init__(self, survive=math.inf, *, after=False, aborts=0):
+        self.packets, self.notes = [], []
+        self.survive, self.after, self.aborts = survive, after, aborts
+
+    def commit(self, outputs, batch):
+        assert not batch.next_offsets
+        if self.aborts:
+            self.aborts -= 1
+            raise TransactionAborted("try again")
+        if self.survive == 0 and not self.after:
+            raise Killed
+        *packets, note = outputs
+        self.packets += packets
+        self.notes.append(Sent(**{**json.loads(note.value), "faults": ()}))
+        if self.survive == 0:
+            raise Killed
+        self.survive -= 1
+
+
+@pytest.fixture
+def plan(archive, settings, monkeypatch):
+    monkeypatch.setattr("stream_worker.replay.plan.CHUNK", 8)
+    monkeypatch.setattr("stream_worker.replay.sending.AT_ONCE", 5)
+
+    def of(selection=None):
+        archives = open_archives([archive]).archives
+        return plan_replay(archives, selection or Selection(), load_bundle(settings.bundle), settings)
+
+    return of
+
+
+def sender(plan, topic, pace=None):
+    encode = lambda candidate: single_object(CANDIDATE, encode_candidate(candidate))
+    return ArchiveSender(plan, topic, "candidates", "sent", encode, pace or Pace(math.inf), skip_faults=False)
+
+
+def decoded(packet):
+    writer, body = SchemaResolver("candidate").resolve(packet.value)
+    return decode_candidate(body, writer)
+
+
+def test_everything_is_sent_as_archival_packets(plan):
+    topic = Topic()
+    sent = sender(plan(), topic).send(Sent())
+    assert (sent.sent, sent.left_out, sent.refused) == (31, 0, 0)
+    good = [packet for packet in topic.packets if packet.key is not None]
+    assert len(good) == 30
+    assert len(topic.packets) == 31  # the invalid one goes too, for the stage to quarantine
+    for packet in good:
+        candidate = decoded(packet)
+        assert (candidate.tense, candidate.replay_id) == ("ARCHIVAL", plan().replay_id)
+        assert packet.key == candidate.star_id.encode()
+        assert dict(packet.headers)["tense"] == b"ARCHIVAL"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("survive", range(7))
+def test_killed_at_any_commit_nothing_is_lost_or_sent_twice(plan, survive, after):
+    whole = Topic()
+    sender(plan(), whole).send(Sent())
+    topic = Topic(survive, after=after)
+    with pytest.raises(Killed):
+        sender(plan(), topic).send(Sent())
+    topic.survive = math.inf
+    sent = sender(plan(), topic).send(topic.notes[-1] if topic.notes else Sent())
+    assert [packet.value for packet in topic.packets] == [packet.value for packet in whole.packets]
+    assert sent == whole.notes[-1]
+
+
+def test_an_aborted_transaction_is_tried_again(plan):
+    topic = Topic(aborts=2)
+    slept = []
+    sent = sender(plan(), topic, Pace(math.inf, sleep=slept.append)).send(Sent())
+    assert sent.sent == len(topic.packets) == 31
+    assert slept == [0.5, 1.0]
+
+
+def test_what_takes_no_part_is_counted(plan):
+    topic = Topic()
+    sent = sender(plan(Selection(first=9345.5)), topic).send(Sent())
+    assert (sent.sent, sent.left_out) == (13, 18)
+
+
+def test_the_pace_is_the_archives_own_and_no_transaction_is_open_in_a_pause(plan):
+    now, topic = [0.0], Topic()
+    committed_before_pause = []
+
+    def sleep(seconds):
+        committed_before_pause.append(len(topic.packets))
+        now[0] += seconds
+
+    pace = Pace(86_400.0, monotonic=lambda: now[0], sleep=sleep)  # a day in a second
+    sender(plan(), topic, pace).send(Sent())
+    assert now[0] == pytest.approx(1.0)
+    assert committed_before_pause == [19]
+
+
+def test_topics_and_groups_are_never_the_live_ones(settings):
+    own = replay_settings(settings, "r-1")
+    live, names = settings.topics.model_dump().values(), own.topics.model_dump().values()
+    assert not set(live) & set(names)
+    assert own.score.group_id != settings.score.group_id
+    assert own.deduplicate.group_id != settings.deduplicate.group_id
+    for bad in ("", "a/b", "a b", "x" * 65, "../live", "a.b"):
+        with pytest.raises(SettingsError, match="replay id"):
+            replay_settings(settings, bad)
