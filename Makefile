@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-chart chart check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -38,6 +38,12 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests
 
+test-chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
+	$(BIN)/python -m pytest $(TEST_ARGS) tests/chart
+
+chart: $(STAMP) ## write the chart's generated parts anew: settings, values.schema.json, README
+	$(BIN)/python helm/generate.py
+
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -50,7 +56,7 @@ format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 lock: $(STAMP) ## resolve the lock file anew
-	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra train --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra otel --extra train --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
 
 kafka-up: $(STAMP) ## start a development broker

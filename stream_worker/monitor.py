@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError
 from stream_worker.kafka.records import Batch, OutputRecord
 from stream_worker.outcome import OUTCOME_HEADER
 from stream_worker.settings import TopicSettings
+from stream_worker.telemetry.backlog import Backlog
 from stream_worker.telemetry.health import Health
 from stream_worker.telemetry.metrics import Metrics
 
@@ -50,6 +51,11 @@ class Monitor:
     topics: TopicSettings
     wall_clock: Callable[[], float] = time.time
     _quiet: RateLimit = field(default_factory=lambda: RateLimit(30.0, time.monotonic))
+    _backlog: Backlog = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_backlog", Backlog(self.wall_clock))
+        self.metrics.oldest_record_age.labels(self.stage).set_function(self._backlog.age)
 
     def beat(self) -> None:
         """Note that the loop is alive."""
@@ -62,6 +68,9 @@ class Monitor:
         self.metrics.transactions.labels(self.stage, "committed").inc()
         self.metrics.batch_records.labels(self.stage).observe(len(batch.records))
         now = self.wall_clock()
+        self._backlog.committed(
+            min((r.timestamp for r in batch.records if r.timestamp is not None), default=None)
+        )
         for record in batch.records:
             if record.timestamp is not None:
                 self.metrics.latency.labels(self.stage).observe(max(now - record.timestamp / 1000, 0))
@@ -109,10 +118,12 @@ class Monitor:
         labels = (topic, str(partition["partition"]))
         if not partition.get("desired"):
             # another worker has it now: a lag that stays here would be counted twice
+            self._backlog.lag(topic, partition["partition"], None)
             with suppress(KeyError):
                 self.metrics.lag.remove(*labels)
         elif partition.get("consumer_lag", -1) >= 0:
             self.metrics.lag.labels(*labels).set(partition["consumer_lag"])
+            self._backlog.lag(topic, partition["partition"], partition["consumer_lag"])
 
     def _broker(self, *, reachable: bool) -> None:
         if reachable != self.health.broker_reachable:

@@ -286,6 +286,11 @@ class Settings(_Section):
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     bundle: Path = Field(default_factory=_default_bundle, description="model bundle, folder or tar")
+    bundle_sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of its manifest.json; any other bundle is refused",
+    )
     max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
 

@@ -4,6 +4,7 @@ import json
 
 from prometheus_client import CollectorRegistry
 
+from stream_worker.kafka.records import Batch, SourceRecord
 from stream_worker.monitor import Monitor
 from stream_worker.settings import TopicSettings
 from stream_worker.telemetry.health import Health
@@ -41,3 +42,31 @@ def test_statistics_tell_whether_a_broker_is_reachable():
     monitor.statistics(statistics(state="DOWN", desired=True, lag=0))
     assert not health.broker_reachable
     assert registry.get_sample_value("lensnet_broker_up", {"stage": "score"}) == 0
+
+
+def test_the_oldest_record_gets_old_while_its_stage_is_stuck_and_is_forgotten_when_nothing_waits():
+    now = [1000.0]
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), TopicSettings(), lambda: now[0])
+
+    def age() -> float | None:
+        return registry.get_sample_value("lensnet_oldest_record_age_seconds", {"stage": "score"})
+
+    assert age() == 0
+    monitor.statistics(statistics(state="UP", desired=True, lag=5))
+    now[0] += 30
+    assert age() == 30  # seen to wait for so long
+    record = SourceRecord("in", 3, 0, None, b"", timestamp=900_000)
+    monitor.committed(Batch([record]), [])
+    assert age() == 130
+    now[0] += 60
+    monitor.statistics(statistics(state="UP", desired=True, lag=4))
+    assert age() == 190
+    monitor.statistics(statistics(state="UP", desired=True, lag=0))
+    assert age() == 0
+    monitor.statistics(statistics(state="UP", desired=True, lag=4))
+    assert age() == 0  # new ones, and none of yesterday's age
+    now[0] += 10
+    assert age() == 10
+    monitor.statistics(statistics(state="UP", desired=False, lag=-1))
+    assert age() == 0
