@@ -1,6 +1,6 @@
-"""Writes what the chart says about its values: the settings block, values.schema.json and the README's table.
+"""Writes what the chart says of the worker: settings, values.schema.json, tables of README and METRICS.md.
 
-The worker's settings class and the comments of values.yaml are the only sources::
+The worker's settings and metrics classes and the comments of values.yaml are the only sources::
 
     python helm/generate.py           # write
     python helm/generate.py --check   # exit 1, and say which file, if anything would change
@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 
 from stream_worker.settings import Settings
+from stream_worker.telemetry.metrics import Metrics
 
 CHART = Path(__file__).parent
 BEGIN, END = "# BEGIN settings\n", "# END settings\n"
+METRICS_BEGIN, METRICS_END = "<!-- metrics: generated -->\n", "<!-- /metrics -->\n"
 TABLE_BEGIN, TABLE_END = "<!-- values: generated -->\n", "<!-- /values -->\n"
 
 CHART_OWNED = {
@@ -334,6 +338,18 @@ def _leaves(
             yield from _leaves(value, f"{path}.", descriptions)
 
 
+def metrics_table() -> str:
+    """METRICS.md's table: every metric of the worker."""
+    rows = ["| metric | type | labels | what |", "|---|---|---|---|"]
+    for collector in vars(Metrics(CollectorRegistry(), "score")).values():
+        if isinstance(collector, MetricWrapperBase):
+            (family,) = collector.describe()
+            name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+            labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001
+            rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
 def between(text: str, begin: str, end: str, body: str) -> str:
     """``text`` with the part between two marks replaced."""
     before, _, rest = text.partition(begin)
@@ -345,13 +361,14 @@ def between(text: str, begin: str, end: str, body: str) -> str:
 
 def generated() -> dict[Path, str]:
     """What each file should hold."""
-    values_file, readme = CHART / "values.yaml", CHART / "README.md"
+    values_file, readme, metrics = (CHART / name for name in ("values.yaml", "README.md", "METRICS.md"))
     text = between(values_file.read_text(), BEGIN, END, settings_block())
     values, descriptions = yaml.safe_load(text), described_paths(text)
     return {
         values_file: text,
         CHART / "values.schema.json": json.dumps(schema(values, descriptions), indent=1, ensure_ascii=False)
         + "\n",
+        metrics: between(metrics.read_text(), METRICS_BEGIN, METRICS_END, metrics_table()),
         readme: between(readme.read_text(), TABLE_BEGIN, TABLE_END, table(values, descriptions)),
     }
 

@@ -61,7 +61,7 @@ class Metrics:
         )
         self.site_candidates = Counter(
             "lensnet_site_candidates",
-            "Scored candidates with observations of the site, to see a site gone silent.",
+            "Scored candidates that have any observation of the site.",
             ["site"],
             registry=registry,
         )
@@ -79,7 +79,7 @@ class Metrics:
         )
         self.lag = Gauge(
             "lensnet_consumer_lag",
-            "Records between the group's position and the end of the partition, as librdkafka reports it.",
+            "Records between the group's committed position and the end of the partition.",
             ["topic", "partition"],
             registry=registry,
         )

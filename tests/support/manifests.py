@@ -85,7 +85,7 @@ def _crd_schemas() -> dict[tuple[str, str], Any]:
 
 
 def _strict(schema: Any) -> Any:
-    """A structural schema as JSON schema that forbids what it doesn't name, as strict field validation does."""
+    """A structural schema as JSON schema that forbids what it doesn't name, as strict field checks do."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
