@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-chart chart check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-chart test-image chart check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -38,8 +38,14 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests
 
-test-chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
+test-test-image: $(STAMP) ## install the environment of every image whole (gigabytes)
+	$(BIN)/python -m pytest -s -m image $(TEST_ARGS) tests/chart/test_image.py
+
+chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests/chart
+
+test-image: $(STAMP) ## install the environment of every image whole (gigabytes)
+	$(BIN)/python -m pytest -s -m image $(TEST_ARGS) tests/chart/test_image.py
 
 chart: $(STAMP) ## write the chart's generated parts anew: settings, values.schema.json, README
 	$(BIN)/python helm/generate.py
@@ -55,9 +61,11 @@ format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(STAMP) ## resolve the lock file anew
+lock: $(STAMP) ## resolve the lock files anew
 	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra otel --extra train --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra gpu --extra otel --constraint requirements.lock --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements-gpu.lock
 
 kafka-up: $(STAMP) ## start a development broker
 	@$(KAFKA) up
