@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-chart test-image chart check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
+.PHONY: help setup demo test test-chart test-image test-full-size chart check format lock kafka-up kafka-down schemas-samples model-provisional benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -38,17 +38,17 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 test: $(STAMP) ## all tests, with a real Kafka broker (under 15 minutes)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests
 
-test-test-image: $(STAMP) ## install the environment of every image whole (gigabytes)
-	$(BIN)/python -m pytest -s -m image $(TEST_ARGS) tests/chart/test_image.py
-
-chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
+test-chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
 	$(BIN)/python -m pytest $(TEST_ARGS) tests/chart
 
 test-image: $(STAMP) ## install the environment of every image whole (gigabytes)
 	$(BIN)/python -m pytest -s -m image $(TEST_ARGS) tests/chart/test_image.py
 
-chart: $(STAMP) ## write the chart's generated parts anew: settings, values.schema.json, README
+chart: $(STAMP) ## write the chart's generated parts anew: settings, values.schema.json, README, METRICS
 	$(BIN)/python helm/generate.py
+
+test-full-size: $(STAMP) ## acceptance runs at full size, many minutes, not part of make test
+	$(BIN)/python -m pytest -s -m full_size $(TEST_ARGS) tests
 
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

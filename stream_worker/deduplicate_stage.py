@@ -1,25 +1,25 @@
-"""The life of a score in the grouping stage.
-
-Neighbours are not yet compared: every score for its star's own cell that reaches the publishing
-threshold becomes an INITIAL alert.
-"""
+"""The life of a score in the grouping stage: decode, group with its neighbours, hold, publish."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 import schemas
+from stream_worker.alert_record import alert_record
+from stream_worker.changelog import changelog_record, stored_star
 from stream_worker.codec import BadPacket, RegistryUnavailable
 from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
-from stream_worker.loop import RetryLater
-from stream_worker.outcome import OutcomeKind, outcome_record
+from stream_worker.loop import RetryLater, StageFatal
+from stream_worker.neighbours import Alert, Effect, Grouping, Outcome, Space, StarKey, arrival_of
+from stream_worker.outcome import REDRIVEN_HEADER, OutcomeKind, outcome_record
 from stream_worker.outputs import (
     CANDIDATE_HEADER,
+    SCHEMA_HEADER,
     TRACE_HEADER,
     OutputWriter,
     inherited_headers,
@@ -27,137 +27,243 @@ from stream_worker.outputs import (
     trace_headers,
 )
 from stream_worker.quarantine import Quarantine
-from stream_worker.score_record import decisions
-from stream_worker.settings import RuleSettings, TopicSettings
+from stream_worker.settings import TopicSettings
+from stream_worker.watched_rules import WatchedRules
 
 log = structlog.get_logger(__name__)
 
 ALERT_SCHEMA = schemas.load("alert", 1)
+RETRACT_SCHEMA = schemas.load("retract", 1)
 STAGE = "deduplicate"
-_GROUP_NAMESPACE = uuid.UUID("0b5d7a52-7f0e-5d0c-8d4e-6f1f3c8f0a77")
-_ONLY_IN_SCORES = frozenset({"t_cut", "cell", "home_cell", "halo"})
+_LONGEST_IDLE_S = 0.5
+_SHORTEST_IDLE_S = 0.02
+
+Decode = Callable[[bytes], Mapping[str, Any]]
+"""Record of a packet; raises BadPacket or RegistryUnavailable."""
 
 
-@dataclass(frozen=True, slots=True)
 class DeduplicateStage:
-    """Turns scores into alerts.
+    """Turns scores into one alert per event.
+
+    The state of each partition is a `Grouping`; what a batch changes of it goes to the changelog with
+    the batch's outputs, and is taken back if the transaction fails.
 
     Parameters
     ----------
-    decode
-        Score record of a packet; raises BadPacket or RegistryUnavailable.
+    decode_score, decode_retract
+        Decoders of what comes on the scores topic.
+    decode_state
+        Decoder of changelog records.
+    read_state
+        Last value of each key of the changelog, of the given partitions. Blocks.
     clock
         Milliseconds since 1970-01-01 UTC.
     """
 
-    decode: Callable[[bytes], Mapping[str, Any]]
-    writer: OutputWriter
-    quarantine: Quarantine
-    topics: TopicSettings
-    rules: RuleSettings
-    clock: Callable[[], int]
-    name: str = STAGE
+    name = STAGE
+
+    def __init__(
+        self,
+        *,
+        decode_score: Decode,
+        decode_retract: Decode,
+        decode_state: Decode,
+        read_state: Callable[[Collection[int]], Mapping[int, Mapping[bytes, bytes]]],
+        writer: OutputWriter,
+        quarantine: Quarantine,
+        topics: TopicSettings,
+        rules: WatchedRules,
+        clock: Callable[[], int],
+    ) -> None:
+        self._decode_score = decode_score
+        self._decode_retract = decode_retract
+        self._decode_state = decode_state
+        self._read_state = read_state
+        self._writer = writer
+        self._quarantine = quarantine
+        self._topics = topics
+        self._rules = rules
+        self._clock = clock
+        self._groupings: dict[int, Grouping] = {}
 
     def process(self, records: Sequence[SourceRecord]) -> list[OutputRecord]:
-        """Outputs of a batch: alerts, quarantine, outcomes.
+        """Outputs of a batch and of all whose hold is over: alerts, outcomes, quarantine, changelog.
 
         Raises
         ------
         RetryLater
             The schema registry is out of reach.
         """
+        self._follow_rules()
+        now = self._clock()
         outputs: list[OutputRecord] = []
         for record in records:
             try:
-                outputs += self._judge(record, self.decode(record.value))
+                effects, rejected = self._take(record, now), list[OutputRecord]()
             except BadPacket as bad:
-                outputs += self._reject(record, bad.reason, bad.message)
+                effects, rejected = [], self._reject(record, bad.reason, bad.message)
             except RegistryUnavailable as error:
                 raise RetryLater(str(error)) from error
             except Exception as error:
                 log.exception("score could not be judged", partition=record.partition, offset=record.offset)
-                outputs += self._reject(record, "record_failed", repr(error))
+                effects, rejected = [], self._reject(record, "record_failed", repr(error))
+            outputs += [self._written(record.partition, effect) for effect in effects]
+            outputs += rejected
+        for partition, grouping in self._groupings.items():
+            outputs += [self._written(partition, effect) for effect in grouping.release(now)]
+            outputs += [
+                changelog_record(self._writer, self._topics.neighbours, partition, key, star)
+                for key, star in grouping.changes()
+            ]
         return outputs
+
+    def restore(self, partitions: Sequence[int]) -> None:
+        """Begin with partitions, with the state that their changelog holds. Blocks.
+
+        Raises
+        ------
+        StageFatal
+            A record of it cannot be read.
+        """
+        began = time.perf_counter()
+        rules, now, n = self._rules.refresh().grouping, self._clock(), 0
+        for partition, values in self._read_state(partitions).items():
+            grouping = self._groupings[partition] = Grouping(rules)
+            for value in values.values():
+                try:
+                    key, star = stored_star(self._decode_state(value))
+                except (BadPacket, RegistryUnavailable) as error:
+                    raise StageFatal(f"{self._topics.neighbours}[{partition}]: {error}") from error
+                grouping.load(key, star, now)
+            n += len(values)
+        seconds = round(time.perf_counter() - began, 3)
+        log.info("state restored", partitions=sorted(partitions), stars=n, seconds=seconds)
+
+    def drop(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that another worker has now."""
+        for partition in partitions:
+            self._groupings.pop(partition, None)
+
+    def due(self) -> bool:
+        """Whether a hold is over."""
+        release = self._next_release_ms()
+        return release is not None and release <= self._clock()
+
+    def idle_s(self) -> float:
+        """How long the stage may wait for records before a hold is over."""
+        release = self._next_release_ms()
+        if release is None:
+            return _LONGEST_IDLE_S
+        return min(max((release - self._clock()) / 1000, _SHORTEST_IDLE_S), _LONGEST_IDLE_S)
+
+    def committed(self) -> None:
+        """Let the changes of the last batch stand."""
+        for grouping in self._groupings.values():
+            grouping.commit()
+
+    def rewound(self) -> None:
+        """Take the changes of the last batch back."""
+        for grouping in self._groupings.values():
+            grouping.rollback()
+
+    def _next_release_ms(self) -> int | None:
+        releases = (grouping.next_release_ms for grouping in self._groupings.values())
+        return min((release for release in releases if release is not None), default=None)
+
+    def _follow_rules(self) -> None:
+        rules = self._rules.refresh().grouping
+        for grouping in self._groupings.values():
+            if grouping.rules != rules:
+                grouping.rules = rules
+
+    def _take(self, source: SourceRecord, now: int) -> list[Effect]:
+        """Add one record to its partition's grouping; nothing is added where this raises."""
+        grouping = self._groupings[source.partition]
+        if (source.header(SCHEMA_HEADER) or "").startswith(f"{RETRACT_SCHEMA.name}/"):
+            order = self._decode_retract(source.value)
+            key = StarKey(Space(order["tense"], order["replay_id"]), order["cell"], order["star_id"])
+            return grouping.retract(key, order["reason"], source.offset)
+        score = self._decode_score(source.value)
+        arrival = arrival_of(
+            score,
+            source.offset,
+            trace_id=short_header(source, TRACE_HEADER),
+            redriven_from=short_header(source, REDRIVEN_HEADER),
+            body=b"" if score["halo"] else zlib.compress(source.value),
+        )
+        return grouping.take(arrival, now)
+
+    def _written(self, partition: int, effect: Effect) -> OutputRecord:
+        if isinstance(effect, Alert):
+            return self._alert(effect)
+        return self._outcome(
+            _source(self._topics.scores, partition, effect),
+            effect.kind,
+            candidate_id=effect.candidate_id,
+            reason=effect.reason,
+            group_id=effect.group_id,
+            trace=_trace(effect),
+        )
+
+    def _alert(self, alert: Alert) -> OutputRecord:
+        score = self._decode_score(zlib.decompress(alert.body))
+        record = alert_record(alert, score, self._rules.current, self._clock())
+        return self._writer.write(
+            self._topics.scored,
+            ALERT_SCHEMA,
+            record,
+            key=alert.group_id,
+            headers=(
+                *trace_headers(score["candidate_id"], score["tense"], None),
+                ("alert-type", alert.type.value.encode()),
+            ),
+        )
 
     def _reject(self, source: SourceRecord, reason: str, message: str) -> list[OutputRecord]:
         return [
-            self.quarantine.record(source, reason, message, self.clock()),
-            self._outcome(source, OutcomeKind.QUARANTINED, None, reason=reason),
-        ]
-
-    def _judge(self, source: SourceRecord, score: Mapping[str, Any]) -> list[OutputRecord]:
-        if score["halo"]:
-            return [self._outcome(source, OutcomeKind.HALO, score)]
-        if score["p_review"] < self.rules.publish_at:
-            return [self._outcome(source, OutcomeKind.BELOW_THRESHOLD, score)]
-        group = group_id(score["tense"], score["replay_id"], score["star_id"])
-        alert = self._initial_alert(group, score)
-        headers = _trace(score, source)
-        return [
-            self.writer.write(
-                self.topics.scored,
-                ALERT_SCHEMA,
-                alert,
-                key=group,
-                headers=(*headers, ("alert-type", b"INITIAL")),
+            self._quarantine.record(source, reason, message, self._clock()),
+            self._outcome(
+                source,
+                OutcomeKind.QUARANTINED,
+                candidate_id=short_header(source, CANDIDATE_HEADER),
+                reason=reason,
+                trace=inherited_headers(source),
             ),
-            self._outcome(source, OutcomeKind.PUBLISHED, score, reason="INITIAL", group_id=group),
         ]
-
-    def _initial_alert(self, group: str, score: Mapping[str, Any]) -> dict[str, Any]:
-        body = {name: value for name, value in score.items() if name not in _ONLY_IN_SCORES}
-        return {
-            **body,
-            "alert_id": alert_id(group, score["candidate_id"], "INITIAL", 0),
-            "group_id": group,
-            "alert_type": "INITIAL",
-            "reason": f"threshold_crossed:{self.rules.publish_threshold}",
-            "superseded_by": None,
-            "decisions": decisions(score["p_review"], self.rules.thresholds),
-            "settings_hash": self.rules.hash,
-            "neighbours": {
-                "count": 0,
-                "members": [],
-                "max_p_review": None,
-                "max_p_review_candidate_id": None,
-                "crowded": False,
-            },
-            "published_at": self.clock(),
-        }
 
     def _outcome(
         self,
         source: SourceRecord,
         outcome: OutcomeKind,
-        score: Mapping[str, Any] | None,
         *,
+        candidate_id: str | None = None,
         reason: str | None = None,
         group_id: str | None = None,
+        trace: Headers = (),
     ) -> OutputRecord:
         return outcome_record(
-            self.writer,
-            self.topics.outcomes,
+            self._writer,
+            self._topics.outcomes,
             stage=STAGE,
             source=source,
             outcome=outcome,
-            settings_hash=self.rules.hash,
-            time_ms=self.clock(),
-            candidate_id=score["candidate_id"] if score else short_header(source, CANDIDATE_HEADER),
+            settings_hash=self._rules.current.hash,
+            time_ms=self._clock(),
+            candidate_id=candidate_id,
             reason=reason,
             group_id=group_id,
-            trace=_trace(score, source) if score else inherited_headers(source),
+            trace=trace,
         )
 
 
-def _trace(score: Mapping[str, Any], source: SourceRecord) -> Headers:
-    return trace_headers(score["candidate_id"], score["tense"], short_header(source, TRACE_HEADER))
+def _trace(outcome: Outcome) -> Headers:
+    if outcome.candidate_id is None:
+        return ()
+    return trace_headers(outcome.candidate_id, outcome.space.tense, outcome.trace_id)
 
 
-def group_id(tense: str, replay_id: str | None, star_id: str) -> str:
-    """Deterministic id of a group: UUIDv5 of tense, replay id and the primary's star id."""
-    return str(uuid.uuid5(_GROUP_NAMESPACE, f"{tense}/{replay_id or ''}/{star_id}"))
-
-
-def alert_id(group: str, candidate_id: str, alert_type: str, revision: int) -> str:
-    """Deterministic id of an alert: UUIDv5 of group, candidate, type and revision."""
-    return str(uuid.uuid5(_GROUP_NAMESPACE, f"{group}/{candidate_id}/{alert_type}/{revision}"))
+def _source(topic: str, partition: int, outcome: Outcome) -> SourceRecord:
+    """The record that an outcome speaks of, which may be long read."""
+    redriven = outcome.redriven_from
+    headers = () if redriven is None else ((REDRIVEN_HEADER, redriven.encode()),)
+    return SourceRecord(topic, partition, outcome.offset, None, b"", headers)

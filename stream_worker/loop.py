@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
 from stream_worker.kafka.errors import TransactionAborted
-from stream_worker.kafka.records import Batch, BatchSource, OutputRecord, SourceRecord, TransactionSink
+from stream_worker.kafka.records import (
+    Batch,
+    BatchSource,
+    OutputRecord,
+    PartitionState,
+    SourceRecord,
+    TransactionSink,
+)
 from stream_worker.settings import LoopSettings
 
 log = structlog.get_logger(__name__)
@@ -31,6 +38,24 @@ class Stage(Protocol):
         RetryLater
             Something that all records need is out of reach; nothing is lost by trying again.
         """
+
+
+class StageState(Protocol):
+    """The side of a stage that remembers from batch to batch."""
+
+    def due(self) -> bool:
+        """Whether there is something to write though no record came."""
+
+    def committed(self) -> None:
+        """Let the changes of the last batch stand."""
+
+    def rewound(self) -> None:
+        """Take the changes of the last batch back."""
+
+
+@runtime_checkable
+class StatefulStage(Stage, StageState, PartitionState, Protocol):
+    """A stage that remembers: per partition, and from batch to batch."""
 
 
 class RetryLater(Exception):
@@ -65,10 +90,12 @@ def run_loop(
     stop: Event,
     limits: LoopSettings,
     *,
+    state: StageState | None = None,
     wait: Callable[[float], object] | None = None,
 ) -> None:
     """Run until ``stop`` is set; the batch in hand is finished first.
 
+    A ``state`` follows the transactions, and may write without records (its holds are over).
     Fatal errors (``ProducerFatal``, ``ConsumerFatal``, ``StageFatal``) pass through: the process
     must exit non-zero.
     """
@@ -77,7 +104,9 @@ def run_loop(
         monitor.beat()
         batch = source.poll_batch()
         if batch is None:
-            continue
+            if state is None or not state.due():
+                continue
+            batch = source.empty_batch()
         try:
             start = time.perf_counter()
             outputs = stage.process(batch.records)
@@ -88,9 +117,13 @@ def run_loop(
         except (TransactionAborted, RetryLater) as error:
             log.warning("batch rewound", stage=stage.name, records=len(batch.records), reason=str(error))
             monitor.aborted(str(error))
+            if state is not None:
+                state.rewound()
             source.rewind(batch)
             (wait or stop.wait)(backoff)
             backoff = min(backoff * 2, limits.backoff_max_s)
         else:
             backoff = limits.backoff_initial_s
+            if state is not None:
+                state.committed()
             monitor.committed(batch, outputs)

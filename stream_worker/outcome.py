@@ -29,6 +29,7 @@ class OutcomeKind(StrEnum):
     UNCHANGED = "UNCHANGED"
     DUPLICATE = "DUPLICATE"
     HALO = "HALO"
+    TOO_LATE = "TOO_LATE"
 
 
 def outcome_record(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -11,10 +13,12 @@ import structlog
 import schemas
 from stream_worker.bundle import BundleError, load_bundle
 from stream_worker.candidate import Candidate, Tense
+from stream_worker.changelog import NEIGHBOUR_SCHEMA
 from stream_worker.codec import CANDIDATE, RegistryUnavailable, SchemaResolver, decode, encode_candidate
 from stream_worker.codec.registry import HttpRegistry, RegistrationRefusedError
-from stream_worker.deduplicate_stage import ALERT_SCHEMA, DeduplicateStage
+from stream_worker.deduplicate_stage import ALERT_SCHEMA, RETRACT_SCHEMA, DeduplicateStage
 from stream_worker.framing import confluent, single_object
+from stream_worker.kafka.changelog import latest_values
 from stream_worker.monitor import Monitor
 from stream_worker.outcome import OUTCOME_SCHEMA
 from stream_worker.outputs import Frame, OutputWriter
@@ -27,6 +31,7 @@ from stream_worker.settings import RegistrySettings, Settings, SettingsError, wi
 from stream_worker.sky import SkyCells
 from stream_worker.steps import ScoringSteps
 from stream_worker.telemetry.metrics import Metrics
+from stream_worker.watched_rules import watch_rules
 from stream_worker.worker import StagePlan, StartupFaults, now_ms, worker_name
 
 log = structlog.get_logger(__name__)
@@ -59,7 +64,7 @@ def score_plan(settings: Settings) -> StagePlan:
             writer=OutputWriter(frame),
             quarantine=_quarantine(settings, "score", frame),
             topics=settings.topics,
-            rules=settings.rules,
+            rules=watch_rules(settings.rules, settings.file, os.environ),
             max_batch=settings.inference.max_batch,
             clock=now_ms,
             observe=monitor.step,
@@ -72,21 +77,30 @@ def score_plan(settings: Settings) -> StagePlan:
 def deduplicate_plan(settings: Settings) -> StagePlan:
     """How to build and run the grouping stage."""
 
-    def build(_monitor: Monitor, _metrics: Metrics) -> DeduplicateStage:
+    def build(monitor: Monitor, _metrics: Metrics) -> DeduplicateStage:
         faults: list[str] = []
         frame = _frame(settings, faults)
         if frame is None:
             raise StartupFaults(faults)
         return DeduplicateStage(
-            decode=record_decoder(settings, "score"),
+            decode_score=record_decoder(settings, "score"),
+            decode_retract=record_decoder(settings, "retract"),
+            decode_state=record_decoder(settings, "neighbour"),
+            read_state=partial(latest_values, settings.kafka, settings.topics.neighbours, beat=monitor.beat),
             writer=OutputWriter(frame),
             quarantine=_quarantine(settings, "deduplicate", frame),
             topics=settings.topics,
-            rules=settings.rules,
+            rules=watch_rules(settings.rules, settings.file, os.environ),
             clock=now_ms,
         )
 
-    return StagePlan("deduplicate", settings.topics.scores, settings.deduplicate.group_id, build)
+    return StagePlan(
+        "deduplicate",
+        settings.topics.scores,
+        settings.deduplicate.group_id,
+        build,
+        changelog=settings.topics.neighbours,
+    )
 
 
 def candidate_resolver(settings: Settings) -> SchemaResolver:
@@ -146,6 +160,8 @@ def output_frame(settings: Settings) -> Frame:
         topics.scored: ALERT_SCHEMA,
         topics.quarantine: QUARANTINE_SCHEMA,
         topics.outcomes: OUTCOME_SCHEMA,
+        topics.neighbours: NEIGHBOUR_SCHEMA,
+        f"{topics.scores}-retract": RETRACT_SCHEMA,  # orders travel among the scores
     }
     try:
         return confluent(registry, by_topic)

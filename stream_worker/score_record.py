@@ -12,7 +12,7 @@ import numpy as np
 from stream_worker.candidate import Candidate
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.preprocessing import LightCurve, Report, SiteReport
-from stream_worker.settings import RuleSettings
+from stream_worker.rule_settings import RuleSettings
 from stream_worker.sky import sexagesimal
 
 UNIX_EPOCH_HJD = 2_440_587.5 - 2_450_000

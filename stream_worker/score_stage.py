@@ -32,8 +32,9 @@ from stream_worker.preprocessing import Report, TooFewObservations
 from stream_worker.quarantine import Quarantine
 from stream_worker.score_record import ModelIdentity, score_record
 from stream_worker.scoring import Score
-from stream_worker.settings import RuleSettings, TopicSettings
+from stream_worker.settings import TopicSettings
 from stream_worker.sky import SkyCells
+from stream_worker.watched_rules import WatchedRules
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class ScoreStage:
     writer: OutputWriter
     quarantine: Quarantine
     topics: TopicSettings
-    rules: RuleSettings
+    rules: WatchedRules
     max_batch: int
     clock: Callable[[], int]
     observe: Callable[[str, float], None] = lambda _step, _seconds: None
@@ -97,6 +98,7 @@ class ScoreStage:
         RetryLater
             The schema registry is out of reach.
         """
+        self.rules.refresh()
         received_at = self.clock()
         outputs: list[OutputRecord] = []
         decoded = list(self._decode(records, outputs))
@@ -186,7 +188,7 @@ class ScoreStage:
             class_probabilities=verdict.class_probabilities,
             source=source,
             model=self.model,
-            rules=self.rules,
+            rules=self.rules.current,
             received_at=received_at,
             scored_at=scored_at,
         )
@@ -239,7 +241,7 @@ class ScoreStage:
             stage=STAGE,
             source=source,
             outcome=outcome,
-            settings_hash=self.rules.hash,
+            settings_hash=self.rules.current.hash,
             time_ms=self.clock(),
             candidate_id=known,
             reason=reason,

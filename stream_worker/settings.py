@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -17,11 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
+
+from stream_worker.rule_settings import RuleSettings
 
 ENV_PREFIX = "LENSNET_"
 SETTINGS_FILE_VARIABLE = "LENSNET_SETTINGS_FILE"
@@ -196,36 +197,6 @@ class TopicSettings(_Section):
         return self
 
 
-class RuleSettings(_Section):
-    """Thresholds and rules in force; their hash is in every score, alert and outcome."""
-
-    thresholds: dict[str, float] = Field(default_factory=lambda: {"balanced": 0.45, "pure": 0.955})
-    publish_threshold: str = Field(default="balanced", description="name of the publishing threshold")
-    stale_after_days: float = Field(default=2.0, gt=0, description="older newest points make an alert stale")
-    neighbour_radius_arcsec: float = Field(default=20.0, gt=0, le=60)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.publish_threshold not in self.thresholds:
-            known = ", ".join(sorted(self.thresholds))
-            raise ValueError(f"publish_threshold {self.publish_threshold!r} is not one of: {known}")
-        outside = {k: v for k, v in self.thresholds.items() if not 0 <= v <= 1}
-        if outside:
-            raise ValueError(f"thresholds must be within 0 and 1, got {outside}")
-        return self
-
-    @property
-    def publish_at(self) -> float:
-        """The publishing threshold of p_review."""
-        return self.thresholds[self.publish_threshold]
-
-    @property
-    def hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON of these rules."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
 class InferenceSettings(_Section):
     """ONNX Runtime."""
 
@@ -292,7 +263,13 @@ class Settings(_Section):
         description="SHA-256 of its manifest.json; any other bundle is refused",
     )
     max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
+    _file: Path | None = PrivateAttr(default=None)
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
+
+    @property
+    def file(self) -> Path | None:
+        """The file that they were read from."""
+        return self._file
 
     def describe(self) -> dict[str, Any]:
         """Settings for a log line: what may be a secret is masked, by its name or within an address."""
@@ -347,6 +324,7 @@ def load_settings(
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
+    settings._file = file  # noqa: SLF001 - the model is frozen for everybody else
     return settings
 
 

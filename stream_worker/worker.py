@@ -20,8 +20,9 @@ from prometheus_client import CollectorRegistry
 from stream_worker.kafka import clients
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.errors import ConsumerFatal, ProducerFatal
+from stream_worker.kafka.topics import partition_counts
 from stream_worker.kafka.transaction import KafkaTransactions, TransactionalProducer
-from stream_worker.loop import Stage, StageFatal, run_loop
+from stream_worker.loop import Stage, StageFatal, StatefulStage, run_loop
 from stream_worker.monitor import Monitor
 from stream_worker.settings import KafkaSettings, Settings
 from stream_worker.telemetry.health import Health, HealthServer
@@ -48,13 +49,15 @@ class StartupFaults(Exception):
 class StagePlan:
     """What a stage brings: where it reads, in which group, and how it is built.
 
-    ``build`` verifies all that the stage needs (bundle, registry) and raises StartupFaults.
+    ``build`` verifies all that the stage needs (bundle, registry) and raises StartupFaults. ``changelog``
+    is the topic of a stage that remembers: its partitions are those of ``topic``.
     """
 
     name: str
     topic: str
     group_id: str
     build: Callable[[Monitor, Metrics], Stage]
+    changelog: str | None = None
 
 
 def run_worker(
@@ -92,6 +95,10 @@ def run_worker(
         log.info("serving health and metrics", port=server.port)
         try:
             return _run(plan, settings, stage, monitor, stop, producer_factory, worker)
+        except StartupFaults as error:
+            for fault in error.faults:
+                log.critical("cannot start", fault=fault)
+            return CONFIG
         except (ProducerFatal, ConsumerFatal, StageFatal) as error:
             log.critical("fatal, exiting", error=str(error), kind=type(error).__name__)
             return FAILED
@@ -118,14 +125,16 @@ def _run(
     )
     if not sink.open():
         return OK
+    _check_partitions(plan, settings)
     consumer = clients.group_consumer(
         kafka, plan.group_id, worker, on_error=monitor.client_error, on_statistics=monitor.statistics
     )
-    source = GroupSource(consumer, plan.topic, settings.loop, on_assignment=monitor.assigned)
+    state = stage if isinstance(stage, StatefulStage) else None
+    source = GroupSource(consumer, plan.topic, settings.loop, on_assignment=monitor.assigned, state=state)
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
     try:
-        run_loop(stage, source, sink, monitor, stop, settings.loop)
+        run_loop(stage, source, sink, monitor, stop, settings.loop, state=state)
     finally:
         source.close()
     log.info("drained")
@@ -141,6 +150,22 @@ def _check_and_build(plan: StagePlan, settings: Settings, monitor: Monitor, metr
     if faults:
         raise StartupFaults(faults)
     return stage
+
+
+def _check_partitions(plan: StagePlan, settings: Settings) -> None:
+    """Refuse to start where the state of a partition could not be kept beside it."""
+    if plan.changelog is None:
+        return
+    names = (plan.topic, plan.changelog)
+    counts = partition_counts(clients.admin_client(settings.kafka, plan.name), names)
+    missing = [name for name in names if name not in counts]
+    if missing:
+        hint = "stream-worker topics create; stream-worker rebuild if it was lost"
+        raise StartupFaults([f"topic {name} does not exist ({hint})" for name in missing])
+    if counts[plan.topic] != counts[plan.changelog]:
+        raise StartupFaults(
+            [f"partitions differ, expected as many: {', '.join(f'{n} {counts[n]}' for n in names)}"]
+        )
 
 
 def _serve(settings: Settings, health: Health, metrics: Metrics) -> HealthServer:

@@ -13,10 +13,12 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("stream_worker.cli.stages:score", "Score candidates (stateless, GPU or CPU)."),
-    "deduplicate": ("stream_worker.cli.stages:deduplicate", "Turn scores into alerts."),
+    "deduplicate": ("stream_worker.cli.stages:deduplicate", "Turn scores into one alert per event."),
     "ingest": ("stream_worker.cli.ingest:ingest", "Produce candidates from light-curve files or archives."),
     "tail": ("stream_worker.cli.tail:tail", "Subscribe to the alerts and print them."),
     "balance": ("stream_worker.cli.balance:balance", "Check that every record has exactly one outcome."),
+    "retract": ("stream_worker.cli.retract:retract", "Take back a live alert."),
+    "rebuild": ("stream_worker.cli.rebuild:rebuild", "Recreate the lost state of the grouping stage."),
     "quarantine": ("stream_worker.cli.quarantine:quarantine", "List, show or redrive quarantined packets."),
     "topics": ("stream_worker.cli.topics:topics", "Create the topics."),
     "schema": ("stream_worker.cli.schema:schema", "Print a schema."),

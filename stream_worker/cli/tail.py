@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from stream_worker.cli.common import broker_errors, examples, output_console, with_settings
 from stream_worker.cli.skipped import skipped_records
-from stream_worker.kafka.reading import OnSkipped, decoded, source_record, watermarks
 from stream_worker.preprocessing import SITES
 from stream_worker.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_worker.subscriber import Alert, Start
 
 ALERT_COLUMNS = (
     "type",
@@ -39,45 +41,76 @@ _HEADING_EVERY = 40
     epilog=examples(
         "stream-worker tail",
         "stream-worker tail --from-beginning --json | jq .star_id",
+        "stream-worker tail --since 2026-05-10T00:00 --live --idle-exit 5",
         "stream-worker tail --from-beginning --max 20 --idle-exit 5",
     )
 )
 @with_settings
 @click.option("--from-beginning", is_flag=True, help="Start with the oldest alert, not with the next one.")
+@click.option("--since", help="Start at a time (ISO 8601, UTC) or an offset.")
+@click.option("--live", is_flag=True, help="At the end, print the groups that are live then, not each alert.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
 @click.option("--max", "limit", type=click.IntRange(1), help="Stop after this many alerts.")
 @click.option("--idle-exit", type=click.FloatRange(0, min_open=True), help="Stop after so many idle seconds.")
 def tail(
-    settings: Settings, *, from_beginning: bool, as_json: bool, limit: int | None, idle_exit: float | None
+    settings: Settings,
+    *,
+    from_beginning: bool,
+    since: str | None,
+    live: bool,
+    as_json: bool,
+    limit: int | None,
+    idle_exit: float | None,
 ) -> None:
     """Subscribe to the scored topic and print its alerts as they come."""
-    from stream_worker.kafka.clients import plain_consumer
-    from stream_worker.plans import record_decoder
+    from stream_worker.subscriber import LiveView, alerts
 
-    decode = record_decoder(settings, "alert")
-    console = output_console()
-    rows = 0
-    if not as_json:
-        _print_cells(console, ALERT_COLUMNS)
+    start = _start(since, from_beginning=from_beginning)
+    show, view = _Printer(as_json=as_json), LiveView()
     with broker_errors(settings), skipped_records() as tell:
-        consumer = plain_consumer(settings.kafka, "lensnet-tail")
-        alerts = _alerts(consumer, settings.topics.scored, decode, tell, from_beginning=from_beginning)
-        try:
-            for alert in _bounded(alerts, limit, idle_exit):
-                if as_json:
-                    click.echo(json.dumps(alert))
-                    continue
-                if console.is_terminal and rows and rows % _HEADING_EVERY == 0:
-                    _print_cells(console, ALERT_COLUMNS)
-                _print_cells(console, alert_cells(alert))
-                rows += 1
-        except KeyboardInterrupt:
-            pass
-        finally:
-            consumer.close()
+        stream = alerts(settings, since=start, on_skipped=tell)
+        with suppress(KeyboardInterrupt):
+            for alert in _bounded(stream, limit, idle_exit):
+                view.apply(alert)
+                if not live:
+                    show(alert)
+        if live:
+            for alert in view.groups.values():
+                show(alert)
 
 
-def alert_table(alerts: list[dict[str, Any]], title: str) -> Table:
+def _start(since: str | None, *, from_beginning: bool) -> Start:
+    from stream_worker.subscriber import BEGINNING, NOW, parse_start
+
+    if from_beginning and since is not None:
+        raise click.UsageError("--from-beginning and --since exclude each other")
+    try:
+        return parse_start(since or (BEGINNING if from_beginning else NOW))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
+
+
+class _Printer:
+    """Prints alerts as JSON lines, or as rows under a heading that a terminal shows again."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = output_console()
+        self._rows = 0
+        if not as_json:
+            _print_cells(self._console, ALERT_COLUMNS)
+
+    def __call__(self, alert: Alert) -> None:
+        if self._as_json:
+            click.echo(json.dumps(alert))
+            return
+        if self._console.is_terminal and self._rows and self._rows % _HEADING_EVERY == 0:
+            _print_cells(self._console, ALERT_COLUMNS)
+        _print_cells(self._console, alert_cells(alert))
+        self._rows += 1
+
+
+def alert_table(alerts: Sequence[Alert], title: str) -> Table:
     """Alerts as a table, one row each."""
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     for column in ALERT_COLUMNS:
@@ -87,7 +120,7 @@ def alert_table(alerts: list[dict[str, Any]], title: str) -> Table:
     return table
 
 
-def alert_cells(alert: dict[str, Any]) -> tuple[str, ...]:
+def alert_cells(alert: Alert) -> tuple[str, ...]:
     """Return one alert as the cells of `ALERT_COLUMNS`."""
     classes = alert["class_probabilities"]
     magnitude = alert["current_mag"]
@@ -107,35 +140,7 @@ def alert_cells(alert: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _alerts(
-    consumer: Consumer,
-    topic: str,
-    decode: Callable[[bytes], dict[str, Any]],
-    on_skipped: OnSkipped,
-    *,
-    from_beginning: bool,
-) -> Iterator[dict[str, Any] | None]:
-    """Alerts as they come, None whenever 0.2 s passed without a record; undecodable ones are skipped."""
-    marks = watermarks(consumer, topic)
-    consumer.assign(
-        [TopicPartition(topic, n, low if from_beginning else high) for n, (low, high) in marks.items()]
-    )
-    while True:
-        message = consumer.poll(0.2)
-        if message is None:
-            yield None
-            continue
-        error = message.error()
-        if error is None:
-            for _, alert in decoded([source_record(message)], decode, on_skipped):
-                yield alert
-        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - local codes start so
-            raise KafkaException(error)
-
-
-def _bounded(
-    alerts: Iterator[dict[str, Any] | None], limit: int | None, idle_exit: float | None
-) -> Iterator[dict[str, Any]]:
+def _bounded(alerts: Iterator[Alert | None], limit: int | None, idle_exit: float | None) -> Iterator[Alert]:
     seen, last = 0, time.monotonic()
     for alert in alerts:
         if alert is not None:

@@ -10,13 +10,16 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.records import Batch, Partition, SourceRecord
+from stream_worker.kafka.reading import stable_offsets
+from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
 if TYPE_CHECKING:
     from confluent_kafka._types import HeadersType
 
 log = structlog.get_logger(__name__)
+
+_IDLE_S = 0.5
 
 _FATAL_CODES = frozenset(
     {
@@ -42,13 +45,14 @@ class GroupSource:
         limits: LoopSettings,
         *,
         on_assignment: Callable[[int], None] = lambda _: None,
+        state: PartitionState | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        idle_s: float = 0.5,
     ) -> None:
         self._consumer = consumer
         self._limits = limits
         self._monotonic = monotonic
-        self._idle_s = idle_s
+        self._state = state
+        self._positions: dict[Partition, int] = {}
         self._on_assignment = on_assignment
         self._assigned: set[Partition] = set()
         self._gathered: list[Message] = []
@@ -66,7 +70,7 @@ class GroupSource:
         """
         self._gathered = []
         size = 0
-        deadline = self._monotonic() + self._idle_s
+        deadline = self._monotonic() + (_IDLE_S if self._state is None else self._state.idle_s())
         while len(self._gathered) < self._limits.max_records and size < self._limits.max_bytes:
             remaining = deadline - self._monotonic()
             if remaining <= 0:
@@ -86,11 +90,20 @@ class GroupSource:
             return None
         return self._batch(self._gathered)
 
+    def empty_batch(self) -> Batch:
+        """Return a batch without records that commits the present positions again (KIP-447 on idle polls)."""
+        return Batch(
+            records=(),
+            group_metadata=self._consumer.consumer_group_metadata(),
+            next_offsets=dict(self._positions),
+        )
+
     def rewind(self, batch: Batch) -> None:
         """Seek back to the batch's start offsets on partitions that are still assigned."""
         for (topic, partition), offset in batch.start_offsets.items():
             if (topic, partition) not in self._assigned:
                 continue
+            self._positions[topic, partition] = offset
             try:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
             except KafkaException as error:
@@ -108,6 +121,7 @@ class GroupSource:
             partition = (record.topic, record.partition)
             start.setdefault(partition, record.offset)
             after[partition] = record.offset + 1
+        self._positions.update(after)
         return Batch(
             records=records,
             group_metadata=self._consumer.consumer_group_metadata(),
@@ -115,10 +129,27 @@ class GroupSource:
             next_offsets=after,
         )
 
-    def _assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._state is not None:
+            self._restore(self._state, consumer, partitions)
         self._assigned |= _keys(partitions)
         self._on_assignment(len(self._assigned))
         log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _restore(self, state: PartitionState, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin at the committed offsets, with the state as it was when they were committed.
+
+        The offsets come first, and stable: the transactions behind them have ended, so what they wrote to
+        the changelog lies below its end, which is looked up after them.
+        """
+        try:
+            committed = stable_offsets(consumer, partitions)
+            state.restore([p.partition for p in partitions])
+        except KafkaException as error:
+            raise ConsumerFatal(f"state not restored: {error.args[0]}") from error
+        consumer.incremental_assign(committed)
+        known = {(p.topic, p.partition): p.offset for p in committed if p.offset >= 0}
+        self._positions.update(known)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions)
@@ -131,6 +162,10 @@ class GroupSource:
     def _drop(self, partitions: list[TopicPartition]) -> None:
         gone = _keys(partitions)
         self._assigned -= gone
+        for key in gone:
+            self._positions.pop(key, None)
+        if self._state is not None:
+            self._state.drop([p.partition for p in partitions])
         # in place: poll_batch holds the same list while this callback runs inside its poll
         self._gathered[:] = [m for m in self._gathered if (m.topic(), m.partition()) not in gone]
         self._on_assignment(len(self._assigned))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -18,11 +18,12 @@ TIMEOUT_S = 30.0
 OnSkipped = Callable[[SourceRecord, BadPacket], None]
 """Hears of every record that could not be decoded."""
 
-_COORDINATOR_MOVING = frozenset(
+_NOT_YET = frozenset(
     {
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
         KafkaError._WAIT_COORD,  # noqa: SLF001 - librdkafka's local codes start so
     }
 )
@@ -33,12 +34,15 @@ def read_all(
     topic: str,
     *,
     ends: Mapping[int, int] | None = None,
+    partitions: Collection[int] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Iterator[SourceRecord]:
     """Every record of a topic from its start to its end; headers are left out.
 
     Parameters
     ----------
+    partitions
+        Read only these; None reads all.
     ends
         Read each partition up to this offset; a read_committed consumer then waits for the transactions
         that are open below it. None reads to the present end that the consumer's isolation shows.
@@ -51,7 +55,7 @@ def read_all(
         The topic doesn't exist, or nothing came within ``timeout_s``: the message tells whether a
         transaction was still open.
     """
-    present = watermarks(consumer, topic, timeout_s)
+    present = watermarks(consumer, topic, timeout_s, partitions)
     wanted = {n: (ends or {}).get(n, high) for n, (_, high) in present.items()}
     still_open = {n for n, (low, _) in present.items() if wanted[n] > low}
     consumer.assign([TopicPartition(topic, n, present[n][0]) for n in sorted(still_open)])
@@ -87,8 +91,10 @@ def _nothing_came(
     return _local_error(KafkaError._TIMED_OUT, text)  # noqa: SLF001
 
 
-def watermarks(consumer: Consumer, topic: str, timeout_s: float = TIMEOUT_S) -> dict[int, tuple[int, int]]:
-    """Low and high watermark of each partition.
+def watermarks(
+    consumer: Consumer, topic: str, timeout_s: float = TIMEOUT_S, wanted: Collection[int] | None = None
+) -> dict[int, tuple[int, int]]:
+    """Low and high watermark of each partition, or of the wanted ones.
 
     To a read_committed consumer, the high one is the last stable offset: it stops at open transactions.
 
@@ -100,14 +106,17 @@ def watermarks(consumer: Consumer, topic: str, timeout_s: float = TIMEOUT_S) -> 
     partitions = consumer.list_topics(topic, timeout_s).topics[topic].partitions
     if not partitions:
         raise _local_error(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist")
-    return {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout_s) for n in partitions}
+    asked = partitions.keys() if wanted is None else partitions.keys() & set(wanted)
+    return {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
 
 
-def written_ends(kafka: KafkaSettings, client_id: str, topic: str) -> dict[int, int]:
-    """End of each partition, records of open transactions included."""
+def written_ends(
+    kafka: KafkaSettings, client_id: str, topic: str, partitions: Collection[int] | None = None
+) -> dict[int, int]:
+    """End of each partition, or of the wanted ones, records of open transactions included."""
     consumer = clients.plain_consumer(kafka, client_id, isolation="read_uncommitted")
     try:
-        return {n: high for n, (_, high) in watermarks(consumer, topic).items()}
+        return {n: high for n, (_, high) in watermarks(consumer, topic, wanted=partitions).items()}
     finally:
         consumer.close()
 
@@ -120,21 +129,34 @@ def committed_offsets(kafka: KafkaSettings, group_id: str, topic: str) -> dict[i
     consumer = clients.plain_consumer(kafka, "lensnet-committed", group_id=group_id)
     try:
         partitions = consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
-        entries = _committed(consumer, [TopicPartition(topic, n) for n in partitions])
+        entries = stable_offsets(consumer, [TopicPartition(topic, n) for n in partitions])
     finally:
         consumer.close()
     return {entry.partition: entry.offset for entry in entries if entry.offset >= 0}
 
 
-def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+def stable_offsets(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Committed offset of each partition, negative without one; waits for commits of open transactions.
+
+    Raises
+    ------
+    KafkaException
+        The broker didn't answer, or a transaction stayed open.
+    """
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            return consumer.committed(partitions, TIMEOUT_S)
+            entries = consumer.committed(partitions, TIMEOUT_S)
         except KafkaException as error:
-            if error.args[0].code() not in _COORDINATOR_MOVING or time.monotonic() > deadline:
+            if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)
+        else:
+            errors = [entry.error for entry in entries if entry.error is not None]
+            if not errors:
+                return entries
+            if errors[0].code() not in _NOT_YET or time.monotonic() > deadline:
+                raise KafkaException(errors[0])
+        time.sleep(0.2)
 
 
 def decoded(

@@ -32,11 +32,11 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
-    """One record to produce; ``partition`` None lets the key decide."""
+    """One record to produce; ``partition`` None lets the key decide, ``value`` None is a tombstone."""
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers = ()
     partition: int | None = None
 
@@ -51,11 +51,30 @@ class Batch:
     next_offsets: Mapping[Partition, int] = field(default_factory=dict)
 
 
+class PartitionState(Protocol):
+    """What a stage keeps per partition; all of it is called inside a poll, between batches."""
+
+    def restore(self, partitions: Sequence[int]) -> None:
+        """Read the state of newly assigned partitions. Blocks; raises KafkaException."""
+
+    def drop(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that another worker has now."""
+
+    def idle_s(self) -> float:
+        """How long a poll may wait for records."""
+
+
 class BatchSource(Protocol):
     """Where batches come from."""
 
     def poll_batch(self) -> Batch | None:
         """Block until a batch is gathered or the idle poll is over; None when idle."""
+
+    def empty_batch(self) -> Batch:
+        """Return a batch without records that commits the present positions again.
+
+        With it the broker checks the generation of a member that writes without having read.
+        """
 
     def rewind(self, batch: Batch) -> None:
         """Go back to the start offsets of an aborted batch, where still assigned. Doesn't block."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
@@ -82,6 +83,12 @@ def create_topics(
     if failed:
         raise TopicCreationError("; ".join(sorted(failed)))
     return TopicReport(tuple(sorted(created)), tuple(sorted(existing)))
+
+
+def partition_counts(admin: AdminClient, names: Iterable[str], timeout_s: float = 30.0) -> dict[str, int]:
+    """Partitions of each topic that exists. Blocks; raises KafkaException if the broker doesn't answer."""
+    topics = admin.list_topics(timeout=timeout_s).topics
+    return {name: len(topics[name].partitions) for name in names if name in topics}
 
 
 def topic_faults(

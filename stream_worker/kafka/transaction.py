@@ -17,6 +17,7 @@ HeaderList = list[tuple[str, str | bytes | None]]
 log = structlog.get_logger(__name__)
 
 _ATTEMPT_S = 5.0
+_PAUSE_S = 0.1
 
 
 class TransactionalProducer(Protocol):
@@ -63,7 +64,7 @@ class KafkaTransactions:
         Its transactional id must be unique to this process start.
     timeout_s
         How long one call may be retried before the transaction is given up; the broker's own
-        ``transaction.timeout.ms`` should not be shorter.
+        ``transaction.timeout.ms`` should not be shorter. A commit is waited for until it is decided.
     should_stop
         Ends the wait for a broker that is out of reach.
     on_retry
@@ -78,12 +79,14 @@ class KafkaTransactions:
         should_stop: Callable[[], bool] = lambda: False,
         on_retry: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._producer = producer
         self._timeout_s = timeout_s
         self._should_stop = should_stop
         self._on_retry = on_retry
         self._monotonic = monotonic
+        self._pause = pause
 
     def open(self) -> bool:
         """Register the transactional id, retrying while the broker is out of reach.
@@ -126,11 +129,14 @@ class KafkaTransactions:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output, deadline)
-            self._retry(
-                deadline,
-                lambda left: self._producer.send_offsets_to_transaction(offsets, batch.group_metadata, left),
-            )
-            self._retry(deadline, self._producer.commit_transaction)
+            if offsets:
+                self._retry(
+                    deadline,
+                    lambda left: self._producer.send_offsets_to_transaction(
+                        offsets, batch.group_metadata, left
+                    ),
+                )
+            self._finish(deadline)
         except KafkaException as error:
             self._abort(error)
 
@@ -164,6 +170,26 @@ class KafkaTransactions:
             else:
                 return
 
+    def _finish(self, deadline: float) -> None:
+        """Commit, and never let go of a commit on its way: it may yet succeed.
+
+        Librdkafka resumes it with each call. A transaction that the broker has given up ends it with an
+        error, so that this ends; only a stop may leave it undecided, to the broker.
+        """
+        while True:
+            try:
+                self._producer.commit_transaction(_ATTEMPT_S)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                log.warning("commit not yet acknowledged, waiting", error=error.args[0].str())
+                self._on_retry()
+                if self._should_stop() and self._monotonic() > deadline:
+                    raise ProducerFatal(f"commit undecided at the stop: {error.args[0]}") from error
+                self._pause(_PAUSE_S)
+            else:
+                return
+
     def _abort(self, cause: KafkaException) -> None:
         reason = cause.args[0]
         if _is_fatal(reason):
@@ -176,6 +202,7 @@ class KafkaTransactions:
                     raise ProducerFatal(f"abort after {reason} failed: {error.args[0]}") from error
                 log.warning("broker not ready for the abort, retrying", error=error.args[0].str())
                 self._on_retry()
+                self._pause(_PAUSE_S)
             else:
                 break
         raise TransactionAborted(str(reason)) from cause

@@ -24,6 +24,11 @@ RELEASED = {
         0x9844F6E881712264,
         "d5d175cb4e50817f49820f3ae67233c7500994ad2a660a75bcd07ea9192719a8",
     ),
+    ("neighbour", 1): (
+        0xA67CE41C0403CEB0,
+        "ae8799add18d8214d4bb81c6c66321b97d77ba1f82a7c9f611e881ab58a22887",
+    ),
+    ("retract", 1): (0x98D0FB64AB0141A4, "f1f185925a3f4a81cdc7c3ccc30fef07b312a5195cb27fdaab7899e8c8d9a5b5"),
     ("score", 1): (0xEAF30D4448A203EA, "0c68156900a7640e5e5842996e83184d159921c83c019d6ea81e85bc7257fa4b"),
 }
 ALL = [(name, version) for name in schemas.names() for version in schemas.versions(name)]

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from stream_worker.balance import settle
+from stream_worker.books import Entry, Window, settle
 
 
 def entry(partition, offset, outcome="SCORED", reason=None):
-    return ((partition, offset), outcome, reason)
+    return Entry((partition, offset), outcome, reason)
 
 
 def at(*positions, timestamp=None):
@@ -58,3 +58,22 @@ def test_records_older_than_the_kept_outcomes_are_not_missing(timestamp, missing
     books = settle("score", "c", at((0, 0), timestamp=timestamp), [], {0: 1}, complete_since=1000)
     assert books.missing == missing
     assert books.as_json()["complete_since"] == "1970-01-01T00:00:01+00:00"
+
+
+def test_held_records_are_clean_but_not_balanced():
+    books = settle("deduplicate", "s", at((0, 0), (0, 1)), [entry(0, 0)], {0: 2}, held={(0, 1)})
+    assert books.held == 1
+    assert books.clean
+    assert not books.balanced
+    assert books.as_json()["held"] == 1
+
+
+def test_a_window_looks_at_nothing_else():
+    source = {(0, n): 1000 + n for n in range(10)}
+    outcomes = [entry(0, n) for n in range(10) if n not in (2, 7)] + [entry(0, 5), entry(3, 1)]
+    by_offset = settle("score", "c", source, outcomes, {0: 10}, window=Window(since_offset=4, until_offset=8))
+    assert (by_offset.source_records, by_offset.missing, by_offset.double) == (4, [(0, 7)], [(0, 5)])
+    assert by_offset.unknown == []
+    by_time = settle("score", "c", source, outcomes, {0: 10}, window=Window(since_ms=1001, until_ms=1003))
+    assert (by_time.source_records, by_time.missing, by_time.unknown) == (2, [(0, 2)], [])
+    assert [e.position for e in by_time.entries] == [(0, 1)]

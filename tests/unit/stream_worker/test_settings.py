@@ -12,8 +12,9 @@ from stream_worker.cli import cli
 from stream_worker.cli.common import with_settings
 from stream_worker.codec import RegistryUnavailable
 from stream_worker.codec.registry import RegistrationRefusedError
+from stream_worker.rule_settings import RuleSettings
 from stream_worker.scoring import ProviderUnavailable, ScorerBroken
-from stream_worker.settings import RuleSettings, Settings, SettingsError, load_settings, without_credentials
+from stream_worker.settings import Settings, SettingsError, load_settings, without_credentials
 
 
 def test_defaults_need_nothing():

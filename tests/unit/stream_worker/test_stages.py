@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from dataclasses import replace
 
@@ -20,18 +19,19 @@ from stream_worker.codec import (
     decode_candidate,
     encode_candidate,
 )
-from stream_worker.deduplicate_stage import DeduplicateStage, alert_id, group_id
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outputs import OutputWriter
 from stream_worker.preprocessing import Standardisation, prepare, standardise
 from stream_worker.quarantine import Quarantine
+from stream_worker.rule_settings import RuleSettings
 from stream_worker.score_record import ModelIdentity, current_magnitude
 from stream_worker.score_stage import ScoreStage
 from stream_worker.scoring import Score
-from stream_worker.settings import RuleSettings, TopicSettings
+from stream_worker.settings import TopicSettings
 from stream_worker.sky import SkyCells
+from stream_worker.watched_rules import WatchedRules
 
 TOPICS, RULES = TopicSettings(), RuleSettings()
 WRITER = OutputWriter(single_object)
@@ -79,7 +79,7 @@ def score_stage(steps, **changes):
         writer=WRITER,
         quarantine=Quarantine(WRITER, TOPICS.quarantine, "score", "w", "0", 2**21),
         topics=TOPICS,
-        rules=RULES,
+        rules=WatchedRules(RULES),
         max_batch=4,
         clock=lambda: NOW,
     )
@@ -289,59 +289,3 @@ def test_outcomes_and_quarantine_carry_the_trace():
         assert found["candidate-id"] in {b"c-9", candidate.candidate_id.encode()}
         assert found["tense"] == b"TEST"
         assert "lensnet-schema" in found
-
-
-def test_an_unforeseen_error_of_one_score_is_quarantined():
-    stage = replace(deduplicate_stage(), decode=lambda _: {"halo": False})
-    outputs = stage.process([SourceRecord(TOPICS.scores, 0, 0, None, b"x")])
-    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["record_failed"]
-
-
-def deduplicate_stage():
-    resolver, schema = SchemaResolver("score"), schemas.load("score", 1)
-
-    def decode_score(value):
-        writer, body = resolver.resolve(value or None)
-        return decode(body, writer, schema)
-
-    return DeduplicateStage(
-        decode=decode_score,
-        writer=WRITER,
-        quarantine=Quarantine(WRITER, TOPICS.quarantine, "deduplicate", "w", "0", 2**21),
-        topics=TOPICS,
-        rules=RULES,
-        clock=lambda: NOW,
-    )
-
-
-def test_scores_become_alerts_with_one_outcome_each():
-    outputs = score_stage(Steps(lambda b: min(1.0, len(b[0]) / 90))).process(
-        records(map(packet, candidates(40)))
-    )
-    scores = [o.value for o in outputs if o.topic == TOPICS.scores]
-    decoded = read(outputs, TOPICS.scores, "score")
-    values = [*scores, b"junk"]
-    second = deduplicate_stage().process(
-        [SourceRecord(TOPICS.scores, 0, i, None, value) for i, value in enumerate(values)]
-    )
-    counts = Counter(o["outcome"] for o in read(second, TOPICS.outcomes, "outcome"))
-    above = [s for s in decoded if not s["halo"] and s["p_review"] >= 0.45]
-    assert counts["PUBLISHED"] == len(above) > 0
-    assert counts["BELOW_THRESHOLD"] == sum(not s["halo"] for s in decoded) - len(above) > 0
-    assert counts["HALO"] == sum(s["halo"] for s in decoded)
-    assert counts["QUARANTINED"] == 1
-    assert counts.total() == len(values)
-    alerts = read(second, TOPICS.scored, "alert")
-    assert {a["candidate_id"] for a in alerts} == {s["candidate_id"] for s in above}
-    assert {a["alert_type"] for a in alerts} == {"INITIAL"}
-    assert all(
-        o.key.decode() == a["group_id"]
-        for o, a in zip([o for o in second if o.topic == TOPICS.scored], alerts, strict=True)
-    )
-
-
-def test_ids_are_deterministic_and_apart():
-    live, replayed = group_id("CURRENT", None, "s"), group_id("ARCHIVAL", "r1", "s")
-    assert live == group_id("CURRENT", None, "s") != replayed
-    assert uuid.UUID(live).version == 5
-    assert len({alert_id(live, "c", t, r) for t in ("INITIAL", "UPDATE") for r in (0, 1)}) == 4

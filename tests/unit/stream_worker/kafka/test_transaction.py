@@ -64,7 +64,7 @@ def clock(step=1.0):
 
 
 def transactions(producer, step=0.01, **options):
-    return KafkaTransactions(producer, timeout_s=10, monotonic=clock(step), **options)
+    return KafkaTransactions(producer, timeout_s=10, monotonic=clock(step), pause=lambda _: None, **options)
 
 
 def test_outputs_then_offsets_with_the_captured_metadata_then_commit():
@@ -102,10 +102,26 @@ def test_abortable_errors_abort(call):
 
 
 def test_what_stays_retriable_too_long_is_aborted():
-    producer = Producer(commit=[RETRIABLE] * 100)
+    producer = Producer(offsets=[RETRIABLE] * 100)
     with pytest.raises(TransactionAborted, match="slow"):
         transactions(producer, step=1.0).commit(OUTPUTS, BATCH)
     assert producer.names()[-1] == "abort"
+
+
+def test_a_commit_on_its_way_is_never_let_go():
+    """An abort would be refused while it runs, and an outcome that is not known can't be written again."""
+    retries = []
+    producer = Producer(commit=[RETRIABLE] * 100)
+    transactions(producer, step=1.0, on_retry=lambda: retries.append(1)).commit(OUTPUTS, BATCH)
+    assert "abort" not in producer.names()
+    assert len(retries) == 100
+
+
+def test_a_stop_leaves_an_undecided_commit_to_the_broker():
+    producer = Producer(commit=[RETRIABLE] * 100)
+    with pytest.raises(ProducerFatal, match="undecided"):
+        transactions(producer, step=1.0, should_stop=lambda: True).commit(OUTPUTS, BATCH)
+    assert "abort" not in producer.names()
 
 
 @pytest.mark.parametrize("call", ["begin", "produce", "offsets", "commit"])

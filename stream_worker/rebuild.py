@@ -1,0 +1,216 @@
+"""Recreates a lost changelog of the grouping stage from scores, outcomes and alerts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from confluent_kafka import ConsumerGroupState
+
+from stream_worker.balance import Position
+from stream_worker.changelog import changelog_record
+from stream_worker.codec.errors import BadPacket
+from stream_worker.deduplicate_stage import STAGE
+from stream_worker.kafka import clients
+from stream_worker.kafka.changelog import latest_values
+from stream_worker.kafka.reading import committed_offsets, decoded, read_all
+from stream_worker.kafka.records import Batch, OutputRecord, SourceRecord
+from stream_worker.kafka.transaction import KafkaTransactions
+from stream_worker.neighbours import Arrival, Grouping, arrival_of, group_id
+from stream_worker.neighbours.lifecycle import OPERATOR
+from stream_worker.neighbours.star import Published
+from stream_worker.outcome import OutcomeKind
+from stream_worker.outputs import OutputWriter
+from stream_worker.plans import output_frame, record_decoder
+from stream_worker.settings import Settings
+from stream_worker.worker import now_ms, worker_name
+
+_PER_TRANSACTION = 2_000
+_TIMEOUT_S = 30.0
+_NOT_IN_STATE = frozenset({OutcomeKind.QUARANTINED, OutcomeKind.TOO_LATE, OutcomeKind.DUPLICATE})
+
+
+class RebuildRefused(Exception):
+    """The changelog must not be rebuilt now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was written: stars, of them live, records held, and keys forgotten that only the old one had."""
+
+    stars: int
+    live: int
+    held: int
+    forgotten: int
+
+
+@dataclass(slots=True)
+class _Group:
+    """What the alerts of one group say; ``body`` comes with its score."""
+
+    alerts: int = 0
+    live: bool = False
+    by_operator: bool = False
+    candidate_id: str = ""
+    p_review: float = 0.0
+    delta_chi2: float = 0.0
+    crowded: bool = False
+    body: bytes = b""
+
+    def add(self, alert: dict[str, Any]) -> None:
+        self.alerts += 1
+        self.live = alert["alert_type"] != "RETRACTION"
+        self.by_operator = not self.live and alert["reason"].startswith(OPERATOR)
+        if self.live:
+            self.candidate_id, self.p_review = alert["candidate_id"], alert["p_review"]
+            self.delta_chi2 = alert["alertfinder"]["delta_chi2"]
+            self.crowded = alert["neighbours"]["crowded"]
+
+    def published(self) -> Published:
+        return Published(
+            live=self.live,
+            revision=self.alerts,
+            p_review=self.p_review,
+            delta_chi2=self.delta_chi2,
+            crowded=self.crowded,
+            by_operator=self.by_operator,
+            body=self.body if self.live else b"",
+        )
+
+
+def rebuild(settings: Settings, *, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
+    """Write the state anew, as of the stage's committed offsets. Blocks; may be repeated.
+
+    Records below them without an outcome were held when the changelog was lost: they are held again.
+
+    Raises
+    ------
+    RebuildRefused
+        A worker of the stage is running.
+    KafkaException
+        A topic doesn't exist, or the broker didn't answer.
+    BadPacket
+        An outcome or alert cannot be decoded.
+    """
+    refuse_while_running(settings)
+    committed = committed_offsets(settings.kafka, settings.deduplicate.group_id, settings.topics.scores)
+    outcomes = _outcomes(settings)
+    groups = _groups(settings)
+    groupings = _regroup(settings, committed, outcomes, groups, progress)
+    for grouping in groupings.values():
+        _add_published(grouping, groups)
+    return _write(settings, groupings)
+
+
+def refuse_while_running(settings: Settings) -> None:
+    """Raise RebuildRefused while the stage's group has members."""
+    group = settings.deduplicate.group_id
+    admin = clients.admin_client(settings.kafka, "lensnet-rebuild")
+    described = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)[group].result(_TIMEOUT_S)
+    if described.state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
+        raise RebuildRefused(
+            f"group {group} has {len(described.members)} members ({described.state.name.lower()}): "
+            "stop the deduplicate workers first"
+        )
+
+
+def _read(settings: Settings, topic: str, schema: str) -> Iterator[tuple[SourceRecord, dict[str, Any]]]:
+    consumer = clients.plain_consumer(settings.kafka, "lensnet-rebuild")
+    try:
+        yield from decoded(read_all(consumer, topic), record_decoder(settings, schema), _refuse)
+    finally:
+        consumer.close()
+
+
+def _refuse(_: SourceRecord, error: BadPacket) -> None:
+    raise error
+
+
+def _outcomes(settings: Settings) -> dict[Position, str]:
+    return {
+        (entry["partition"], entry["offset"]): entry["outcome"]
+        for _, entry in _read(settings, settings.topics.outcomes, "outcome")
+        if entry["stage"] == STAGE
+    }
+
+
+def _groups(settings: Settings) -> dict[str, _Group]:
+    groups: dict[str, _Group] = {}
+    for _, alert in _read(settings, settings.topics.scored, "alert"):
+        groups.setdefault(alert["group_id"], _Group()).add(alert)
+    return groups
+
+
+def _regroup(
+    settings: Settings,
+    committed: dict[int, int],
+    outcomes: dict[Position, str],
+    groups: dict[str, _Group],
+    progress: Callable[[int], None],
+) -> dict[int, Grouping]:
+    """Put every score below the committed offsets in its place, and its packet to the alert made of it."""
+    told = {group.candidate_id: group for group in groups.values() if group.live}
+    groupings: dict[int, Grouping] = {}
+    decode = record_decoder(settings, "score")
+    consumer = clients.plain_consumer(settings.kafka, "lensnet-rebuild")
+    try:
+        records = read_all(consumer, settings.topics.scores)
+        skipped = decoded(records, decode, lambda _record, _error: None)  # orders, and what was quarantined
+        for n, (record, score) in enumerate(skipped):
+            if record.offset >= committed.get(record.partition, 0):
+                continue
+            grouping = groupings.setdefault(record.partition, Grouping(settings.rules.grouping))
+            arrival = _arrival(record, score)
+            outcome = outcomes.get((record.partition, record.offset))
+            if outcome is None:
+                grouping.take(arrival, now_ms())
+            elif outcome not in _NOT_IN_STATE:
+                grouping.learn(arrival, now_ms())
+            if arrival.home and arrival.sighting.candidate_id in told:
+                told[arrival.sighting.candidate_id].body = arrival.body
+            progress(n + 1)
+    finally:
+        consumer.close()
+    return groupings
+
+
+def _arrival(record: SourceRecord, score: dict[str, Any]) -> Arrival:
+    return arrival_of(score, record.offset, body=b"" if score["halo"] else zlib.compress(record.value))
+
+
+def _add_published(grouping: Grouping, groups: dict[str, _Group]) -> None:
+    for key, star in list(grouping.stars()):
+        group = groups.get(group_id(key.space, key.star_id))
+        if star.home and group is not None and (group.body or not group.live):
+            grouping.load(key, replace(star, published=group.published()), now_ms())
+
+
+def _write(settings: Settings, groupings: dict[int, Grouping]) -> Rebuilt:
+    topic, writer = settings.topics.neighbours, OutputWriter(output_frame(settings))
+    outputs: list[OutputRecord] = []
+    stars = live = held = forgotten = 0
+    for partition, values in latest_values(settings.kafka, topic).items():
+        grouping = groupings.get(partition)
+        known = dict(grouping.stars()) if grouping is not None else {}
+        records = [changelog_record(writer, topic, partition, key, star) for key, star in known.items()]
+        gone = values.keys() - {record.key for record in records}
+        outputs += [OutputRecord(topic, key, None, partition=partition) for key in sorted(gone)]
+        outputs += records
+        stars += len(known)
+        live += sum(star.published is not None and star.published.live for star in known.values())
+        held += sum(len(star.held) for star in known.values())
+        forgotten += len(gone)
+    _commit(settings, outputs)
+    return Rebuilt(stars, live, held, forgotten)
+
+
+def _commit(settings: Settings, outputs: list[OutputRecord]) -> None:
+    name = worker_name("rebuild")
+    kafka = settings.kafka
+    producer = clients.transactional_producer(kafka, f"{name}-{now_ms()}", name, lambda _error: None)
+    transactions = KafkaTransactions(producer, timeout_s=kafka.transaction_timeout_ms / 1000)
+    transactions.open()
+    for start in range(0, len(outputs), _PER_TRANSACTION):
+        transactions.commit(outputs[start : start + _PER_TRANSACTION], Batch(()))

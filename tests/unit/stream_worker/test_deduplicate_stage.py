@@ -1,0 +1,341 @@
+"""The grouping stage on score packets, without a broker: what it writes, and what an abort takes back."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from support.scores import score_packets
+from support.sky import SPACE, offset_by, sighting
+
+import schemas
+from stream_worker.changelog import stored_star
+from stream_worker.codec import RegistryUnavailable, SchemaResolver, decode, encode
+from stream_worker.deduplicate_stage import RETRACT_SCHEMA, DeduplicateStage
+from stream_worker.framing import single_object
+from stream_worker.kafka.records import SourceRecord
+from stream_worker.loop import RetryLater, StageFatal, StatefulStage
+from stream_worker.neighbours import Space, alert_id, group_id
+from stream_worker.outputs import OutputWriter
+from stream_worker.quarantine import Quarantine
+from stream_worker.rule_settings import RuleSettings
+from stream_worker.settings import TopicSettings
+from stream_worker.sky import SkyCells
+from stream_worker.watched_rules import WatchedRules
+
+TOPICS = TopicSettings()
+WRITER = OutputWriter(single_object)
+CELLS = SkyCells(20)
+RA, DEC = 268.0, -30.0
+
+
+def decoder(name):
+    resolver, schema = SchemaResolver(name, max_packet_bytes=2**26), schemas.load(name, 1)
+
+    def decode_packet(packet):
+        writer, body = resolver.resolve(packet or None)
+        return decode(body, writer, schema)
+
+    return decode_packet
+
+
+class Bench:
+    """A stage with its clock and the topics it writes."""
+
+    def __init__(self, *, rules=None, stored=None, **decoders):
+        self.now = 1_900_000_000_000
+        self.changelog = dict(stored or {})
+        self.watched = WatchedRules(rules or RuleSettings())
+        names = {"decode_score": "score", "decode_retract": "retract", "decode_state": "neighbour"}
+        self.stage = DeduplicateStage(
+            **{role: decoders.get(role, decoder(name)) for role, name in names.items()},
+            read_state=lambda partitions: {p: dict(self.changelog) for p in partitions},
+            writer=WRITER,
+            quarantine=Quarantine(WRITER, TOPICS.quarantine, "deduplicate", "w", "0", 2**21),
+            topics=TOPICS,
+            rules=self.watched,
+            clock=lambda: self.now,
+        )
+        self.stage.restore([0])
+        self.offset = 0
+
+    def records(self, *sightings, space=SPACE):
+        found = []
+        for key, packet in score_packets(sightings, CELLS, space):
+            found.append(SourceRecord(TOPICS.scores, 0, self.offset, key, packet))
+            self.offset += 1
+        return found
+
+    def run(self, records=(), after_ms=0):
+        self.now += after_ms
+        outputs = self.stage.process(records)
+        self.stage.committed()
+        for output in outputs:
+            if output.topic == TOPICS.neighbours:
+                assert output.partition == 0
+                if output.value is None:
+                    self.changelog.pop(output.key, None)
+                else:
+                    self.changelog[output.key] = output.value
+        return outputs
+
+    def order(self, star, reason="bleed trail"):
+        record = {
+            "group_id": group_id(SPACE, star.star_id),
+            "tense": SPACE.tense,
+            "replay_id": SPACE.replay_id,
+            "cell": int(next(score_packets([star], CELLS, SPACE))[0]),
+            "star_id": star.star_id,
+            "reason": reason,
+            "requested_at": self.now,
+        }
+        packet = single_object(RETRACT_SCHEMA, encode(RETRACT_SCHEMA, record))
+        self.offset += 1
+        headers = (("lensnet-schema", b"retract/1"),)
+        return SourceRecord(TOPICS.scores, 0, self.offset - 1, b"k", packet, headers)
+
+
+def read(outputs, topic, name):
+    return [decoder(name)(o.value) for o in outputs if o.topic == topic]
+
+
+def alerts(outputs):
+    return [(a["alert_type"], a["star_id"], a["reason"]) for a in read(outputs, TOPICS.scored, "alert")]
+
+
+def outcomes(outputs):
+    return [(o["outcome"], o["reason"]) for o in read(outputs, TOPICS.outcomes, "outcome")]
+
+
+def star(name, east=0.0, north=0.0, t_cut=9300.75, delta_chi2=500.0, p_review=0.6):
+    return sighting(name, *offset_by(RA, DEC, east, north), t_cut, delta_chi2, p_review)
+
+
+def test_it_is_a_stage_that_remembers():
+    assert isinstance(Bench().stage, StatefulStage)
+
+
+def test_a_primary_is_published_after_the_hold_and_its_ghost_grouped_away():
+    bench = Bench()
+    outputs = bench.run(bench.records(star("EVENT", p_review=0.97), star("GHOST", 5, delta_chi2=200)))
+    assert alerts(outputs) == outcomes(outputs) == []
+    assert not bench.stage.due()
+    assert bench.stage.idle_s() == 0.5
+    outputs = bench.run(after_ms=1_900)
+    assert outputs == []
+    assert bench.stage.idle_s() == pytest.approx(0.1)
+    bench.now += 100
+    assert bench.stage.due()
+    outputs = bench.run()
+    (alert,) = read(outputs, TOPICS.scored, "alert")
+    assert alert["alert_type"] == "INITIAL"
+    assert alert["reason"] == "threshold_crossed:balanced"
+    assert alert["group_id"] == group_id(SPACE, "EVENT")
+    assert alert["alert_id"] == alert_id(alert["group_id"], alert["candidate_id"], "INITIAL", 0)
+    assert alert["neighbours"]["count"] == 1
+    assert alert["neighbours"]["members"][0]["star_id"] == "GHOST"
+    assert alert["neighbours"]["members"][0]["separation_arcsec"] == pytest.approx(5, abs=1e-3)
+    assert alert["neighbours"]["max_p_review"] == 0.6
+    assert [d["passed"] for d in alert["decisions"]] == [True, True]
+    assert sorted(outcomes(outputs)) == [("GROUPED_AWAY", "EVENT"), ("PUBLISHED", "INITIAL")]
+    assert {o["group_id"] for o in read(outputs, TOPICS.outcomes, "outcome")} == {alert["group_id"]}
+    keys = [o.key for o in outputs if o.topic == TOPICS.scored]
+    assert keys == [alert["group_id"].encode()]
+
+
+def test_a_stronger_neighbour_supersedes_what_was_published():
+    bench = Bench()
+    bench.run(bench.records(star("A")))
+    assert alerts(bench.run(after_ms=2_000)) == [("INITIAL", "A", "threshold_crossed:balanced")]
+    outputs = bench.run(bench.records(star("B", 5, delta_chi2=900)))
+    (retraction,) = read(outputs, TOPICS.scored, "alert")
+    assert (retraction["alert_type"], retraction["reason"]) == ("RETRACTION", "superseded")
+    assert retraction["superseded_by"] == group_id(SPACE, "B")
+    assert retraction["star_id"] == "A"
+    assert retraction["neighbours"]["members"] == []
+    assert alerts(bench.run(after_ms=2_000)) == [("INITIAL", "B", "threshold_crossed:balanced")]
+
+
+def test_a_later_candidate_is_told_only_when_it_matters():
+    bench = Bench()
+    bench.run(bench.records(star("A", t_cut=9300.75)))
+    bench.run(after_ms=2_000)
+    told = []
+    for day, delta_chi2, p_review in ((1, 600, 0.7), (2, 1000, 0.7), (3, 1000, 0.96), (4, 1100, 0.97)):
+        bench.run(bench.records(star("A", t_cut=9300.75 + day, delta_chi2=delta_chi2, p_review=p_review)))
+        told.append((*outcomes(out := bench.run(after_ms=2_000)), *alerts(out)))
+    assert told == [
+        (("UNCHANGED", None),),
+        (("PUBLISHED", "UPDATE"), ("UPDATE", "A", "delta_chi2_grown")),
+        (("PUBLISHED", "UPDATE"), ("UPDATE", "A", "threshold_crossed:pure")),
+        (("UNCHANGED", None),),
+    ]
+
+
+def test_a_crowd_is_published_only_when_pure_and_a_live_alert_gets_an_update():
+    ring = [star(f"R{n:02d}", 3 + n, 2 * n - 11, delta_chi2=100 + n) for n in range(11)]
+    bench = Bench()
+    bench.run(bench.records(star("A", p_review=0.9), *ring))
+    assert ("CROWDED", "pure") in outcomes(bench.run(after_ms=2_000))
+    bench = Bench()
+    bench.run(bench.records(star("A", p_review=0.9)))
+    bench.run(after_ms=2_000)
+    assert alerts(bench.run(bench.records(*ring[:10]))) == []
+    (update,) = read(bench.run(bench.records(ring[10])), TOPICS.scored, "alert")
+    assert (update["alert_type"], update["reason"], update["star_id"]) == ("UPDATE", "crowded", "A")
+    assert update["neighbours"]["crowded"]
+    assert update["neighbours"]["count"] == 11
+
+
+def test_repeats_halo_copies_late_and_weak_ones_have_their_outcome_at_once():
+    bench = Bench()
+    lon, lat = CELLS._healpix.boundaries_lonlat(CELLS._cell(np.array([RA]), np.array([DEC])), step=1)
+    edge = sighting("EDGE", float(lon[0, 0].to_value("deg")), float(lat[0, 0].to_value("deg")), 9330.75)
+    copies = bench.records(edge)
+    assert len(copies) > 2
+    assert Counter(outcomes(bench.run(copies))) == {("HALO", None): len(copies) - 1}
+    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(edge)))
+    weak = bench.run(bench.records(star("WEAK", p_review=0.44)))
+    assert outcomes(weak) == [("BELOW_THRESHOLD", "balanced")]
+    ((outcome, reason),) = outcomes(bench.run(bench.records(star("LATE", t_cut=9306.0))))
+    assert outcome == "TOO_LATE"
+    assert reason == "24.75 days behind 9330.75000"
+
+
+def test_an_aborted_batch_leaves_nothing_behind():
+    bench = Bench()
+    bench.run(bench.records(star("A")))
+    bench.run(after_ms=2_000)
+    batch = bench.records(star("B", 5, delta_chi2=900))
+    first = bench.stage.process(batch)
+    bench.stage.rewound()
+    again = bench.run(batch)
+    assert [o.value for o in again] == [o.value for o in first]
+    bench.now += 2_000
+    first = bench.stage.process(())
+    bench.stage.rewound()
+    assert bench.stage.due()
+    assert [o.value for o in bench.run()] == [o.value for o in first]
+
+
+def test_a_restart_goes_on_where_the_changelog_ends():
+    bench = Bench()
+    bench.run(bench.records(star("A"), star("B", 5, delta_chi2=400, t_cut=9301.75)))
+    heir = Bench(stored=bench.changelog)
+    heir.now = bench.now + 2_000
+    assert heir.stage.due()
+    outputs = heir.run()
+    assert alerts(outputs) == [("INITIAL", "A", "threshold_crossed:balanced")]
+    assert sorted(outcomes(outputs)) == [("GROUPED_AWAY", "A"), ("PUBLISHED", "INITIAL")]
+    assert ("DUPLICATE", None) in outcomes(heir.run(heir.records(star("A"))))
+    heir.stage.drop([0])
+    assert not heir.stage.due()
+
+
+def test_the_changelog_gives_back_every_star_as_it_was():
+    bench = Bench()
+    bench.run(bench.records(star("A"), star("C", 400)))
+    bench.run(bench.records(star("A", t_cut=9302.75)), after_ms=2_000)
+    stored = dict(stored_star(decoder("neighbour")(value)) for value in bench.changelog.values())
+    assert stored == dict(bench.stage._groupings[0].stars())
+    assert any(s.held for s in stored.values())
+    assert any(s.published for s in stored.values())
+
+
+def test_an_operator_retracts_for_good():
+    bench = Bench()
+    bench.run(bench.records(star("A")))
+    assert outcomes(bench.run([bench.order(star("A"))])) == [("UNCHANGED", "not_live")]
+    bench.run(after_ms=2_000)
+    outputs = bench.run([bench.order(star("A"))])
+    assert alerts(outputs) == [("RETRACTION", "A", "operator: bleed trail")]
+    assert outcomes(outputs) == [("PUBLISHED", "RETRACTION")]
+    bench.run(bench.records(star("A", t_cut=9301.75, p_review=0.99)))
+    outputs = bench.run(after_ms=2_000)
+    assert alerts(outputs) == []
+    assert outcomes(outputs) == [("UNCHANGED", "operator")]
+
+
+def test_live_and_replayed_candidates_never_meet():
+    bench = Bench()
+    replayed = Space("ARCHIVAL", "r1")
+    bench.run([*bench.records(star("A")), *bench.records(star("B", 5), space=replayed)])
+    assert {a[1] for a in alerts(bench.run(after_ms=2_000))} == {"A", "B"}
+
+
+def test_new_rules_judge_only_what_comes_after_them():
+    bench = Bench()
+    bench.run(bench.records(star("A")))
+    bench.run(after_ms=2_000)
+    before = bench.watched.current.hash
+    bench.watched.current = RuleSettings(thresholds={"balanced": 0.7, "pure": 0.9})
+    outputs = bench.run(bench.records(star("B", 100)))
+    (outcome,) = read(outputs, TOPICS.outcomes, "outcome")
+    assert (outcome["outcome"], outcome["settings_hash"]) == (
+        "BELOW_THRESHOLD",
+        bench.watched.current.hash,
+    )
+    assert outcome["settings_hash"] != before
+    assert alerts(bench.run(after_ms=2_000)) == []
+
+
+def test_a_wider_radius_finds_what_is_already_known():
+    bench = Bench()
+    bench.run(bench.records(star("A", delta_chi2=900)))
+    bench.run(after_ms=2_000)
+    bench.watched.current = RuleSettings(neighbour_radius_arcsec=40)
+    bench.run(bench.records(star("B", 35)))
+    assert outcomes(bench.run(after_ms=2_000)) == [("GROUPED_AWAY", "A")]
+
+
+def test_old_stars_are_forgotten_by_event_time():
+    bench = Bench()
+    bench.run(bench.records(star("A", t_cut=9300.75), star("GHOST", 5, t_cut=9300.75, delta_chi2=1)))
+    bench.run(after_ms=2_000)
+    assert len(bench.changelog) == 2
+    bench.run(bench.records(star("B", 100, t_cut=9331.0)))
+    kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
+    assert kept == {"A", "B"}, "a published star is remembered"
+    bench.run(bench.records(star("C", 200, t_cut=9501.0)), after_ms=2_000)
+    kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
+    assert "A" not in kept
+
+
+def test_a_t_cut_in_the_future_does_not_age_the_others():
+    bench = Bench()
+    bench.run(bench.records(star("ODD", t_cut=99_999.0), star("A", 100)))
+    assert {a[1] for a in alerts(bench.run(after_ms=2_000))} == {"ODD", "A"}
+
+
+def test_a_bad_score_is_quarantined_alone():
+    bench = Bench()
+    good, odd = bench.records(star("A")), bench.records(star("B", delta_chi2=float("nan")))
+    junk = SourceRecord(TOPICS.scores, 0, 99, b"k", b"junk")
+    outputs = bench.run([*odd[:1], junk, *good])
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == [
+        "record_failed",
+        "not_framed",
+    ]
+    assert outcomes(outputs) == [("QUARANTINED", "record_failed"), ("QUARANTINED", "not_framed")]
+    assert {a[1] for a in alerts(bench.run(after_ms=2_000))} == {"A"}
+
+
+def test_a_registry_out_of_reach_loses_nothing():
+    def out_of_reach(_):
+        raise RegistryUnavailable("down")
+
+    bench = Bench(decode_score=out_of_reach)
+    with pytest.raises(RetryLater, match="down"):
+        bench.stage.process(bench.records(star("A")))
+
+
+def test_a_state_that_cannot_be_read_stops_the_stage():
+    with pytest.raises(StageFatal, match=r"lensnet.neighbours\[0\]"):
+        Bench(stored={b"k": b"junk"})
+
+
+def test_ids_are_deterministic_and_apart():
+    live, replayed = group_id(Space("CURRENT", None), "s"), group_id(Space("ARCHIVAL", "r1"), "s")
+    assert live == group_id(Space("CURRENT", None), "s") != replayed
+    assert len({alert_id(live, "c", t, r) for t in ("INITIAL", "UPDATE") for r in (0, 1)}) == 4
