@@ -62,7 +62,7 @@ format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 lock: $(STAMP) ## resolve the lock files anew
-	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra otel --extra train --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra otel --extra train --extra replay --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra gpu --extra otel --constraint requirements.lock --python-version 3.11 \
 	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements-gpu.lock

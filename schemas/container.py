@@ -7,6 +7,7 @@ its header changes from one process to the next.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from schemas.loader import Schema
@@ -16,8 +17,10 @@ _MAGIC: Final = b"Obj\x01"
 _SYNC_BYTES: Final = 16
 
 
-def container_header(schema: Schema, codec: str, sync_marker: bytes) -> bytes:
-    """Return the header: magic, codec and schema, sync marker [16].
+def container_header(
+    schema: Schema, codec: str, sync_marker: bytes, extra: Mapping[str, bytes] | None = None
+) -> bytes:
+    """Return the header: magic, codec, schema and ``extra`` entries, sync marker [16].
 
     Raises
     ------
@@ -27,9 +30,9 @@ def container_header(schema: Schema, codec: str, sync_marker: bytes) -> bytes:
     if len(sync_marker) != _SYNC_BYTES:
         raise ValueError(f"sync marker has {len(sync_marker)} bytes: expected {_SYNC_BYTES}")
     definition = json.dumps(schema.definition, separators=(",", ":"), ensure_ascii=False)
-    metadata = (b"avro.codec", codec.encode(), b"avro.schema", definition.encode())
-    counted = b"".join(_counted(part) for part in metadata)
-    return b"".join((_MAGIC, encode_long(2), counted, encode_long(0), sync_marker))
+    metadata = {"avro.codec": codec.encode(), "avro.schema": definition.encode(), **(extra or {})}
+    counted = b"".join(_counted(name.encode()) + _counted(value) for name, value in metadata.items())
+    return b"".join((_MAGIC, encode_long(len(metadata)), counted, encode_long(0), sync_marker))
 
 
 def container_block(count: int, content: bytes, sync_marker: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import schemas
 from stream_worker.kafka.records import Headers, OutputRecord, SourceRecord
-from stream_worker.outputs import OutputWriter
+from stream_worker.outputs import RecordWriter
 
 OUTCOME_SCHEMA = schemas.load("outcome", 1)
 OUTCOME_HEADER = "outcome"
@@ -33,7 +33,7 @@ class OutcomeKind(StrEnum):
 
 
 def outcome_record(
-    writer: OutputWriter,
+    writer: RecordWriter,
     topic: str,
     *,
     stage: str,

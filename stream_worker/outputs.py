@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from schemas import Schema
 from stream_worker.codec import encode
@@ -18,6 +18,21 @@ MAX_HEADER_TEXT = 256
 
 Frame = Callable[[Schema, bytes], bytes]
 """Puts the framing around a body: single-object, or Confluent where a registry is configured."""
+
+
+class RecordWriter(Protocol):
+    """Makes the output record of what a stage has to say."""
+
+    def write(
+        self,
+        topic: str,
+        schema: Schema,
+        record: Mapping[str, Any],
+        *,
+        key: str | None,
+        headers: Headers = (),
+    ) -> OutputRecord:
+        """Output record of ``record`` under ``schema``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import schemas
 from stream_worker.kafka.records import OutputRecord, SourceRecord
-from stream_worker.outputs import CANDIDATE_HEADER, OutputWriter, inherited_headers, short_header
+from stream_worker.outputs import CANDIDATE_HEADER, RecordWriter, inherited_headers, short_header
 
 QUARANTINE_SCHEMA = schemas.load("quarantine", 1)
 MAX_HEADER_BYTES = 16 * 2**10
@@ -26,7 +26,7 @@ class Quarantine:
         the source topic at the offset named, so that the transaction can never fail on its size.
     """
 
-    writer: OutputWriter
+    writer: RecordWriter
     topic: str
     stage: str
     worker: str

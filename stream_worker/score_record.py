@@ -55,7 +55,9 @@ def score_record(
     """
     found = candidate.alertfinder
     hjd_last = last_hjd(candidate)
-    age_days = scored_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
+    # a replay looks at a candidate as of when it was made: the wall clock would call every archive stale
+    seen_at = scored_at if candidate.replay_id is None else candidate.produced_at
+    age_days = seen_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
     ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
     yes, maybe, no = class_probabilities
     return {

@@ -23,7 +23,7 @@ from stream_worker.outputs import (
     MAX_HEADER_TEXT,
     SCHEMA_HEADER,
     TRACE_HEADER,
-    OutputWriter,
+    RecordWriter,
     inherited_headers,
     short_header,
     trace_headers,
@@ -80,7 +80,7 @@ class ScoreStage:
     steps: Steps
     model: ModelIdentity
     sky: SkyCells
-    writer: OutputWriter
+    writer: RecordWriter
     quarantine: Quarantine
     topics: TopicSettings
     rules: WatchedRules

@@ -73,8 +73,8 @@ def realism(
     from model_build.realism.faults import BadInput
     from model_build.realism.measure import RealismPlan, measure
     from model_build.realism.report import realism_page
-    from model_build.report_page import write_page
     from model_build.season.config import ConfigError, load_config
+    from stream_worker.report_page import write_page
 
     try:
         plan = RealismPlan(folder, load_config(config_file), year, seasons, seed, cache, archive)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_build import report_page as html
 from model_build.realism import figures
 from model_build.realism.events import FAINTEST, EventQuantiles, of_samples, published
 from model_build.realism.measure import Realism
@@ -12,6 +11,7 @@ from model_build.realism.quantities import PROBABILITIES, quantile_rows
 from model_build.realism.real_files import CALIBRATED_ON, QUIET_AFTER, RealFile
 from model_build.realism.telling import FeatureTelling, Telling
 from model_build.realism.windows import MIN_NIGHTS, MIN_ROWS, WINDOW_DAYS
+from stream_worker import report_page as html
 from stream_worker.preprocessing import SITES
 
 

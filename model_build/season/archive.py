@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from model_build.progress import Progress
-from model_build.season.alertfinder import Detection
 from model_build.season.artefacts import EventSource
 from model_build.season.event_table import EVENTS_FILE, event_rows, write_events
 from model_build.season.events import EventParameters
@@ -21,6 +20,7 @@ from model_build.season.stars import Scene, Star
 from model_build.season.summary import SUMMARY_FILE
 from model_build.season.truth import TRUTH_FILE, TruthRow, clusters, write_truth
 from model_build.season.workers import Workers, in_chunks
+from stream_worker.alertfinder import Detection
 from stream_worker.candidate import candidate_id
 from stream_worker.codec import write_candidates
 

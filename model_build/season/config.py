@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from model_build.season import sections
-from model_build.season.alertfinder import DetectionConfig
 from model_build.season.artefact_config import ArtefactConfig
 from model_build.season.doubt import DoubtConfig, perturbed_table
 from model_build.season.eventfinder import EventFinderConfig
@@ -23,6 +22,7 @@ from model_build.season.review import ReviewConfig
 from model_build.season.sections import Fraction, Limits, NonNegative, Positive
 from model_build.season.variables import VariablesConfig
 from model_build.season.vetting import VettingConfig
+from stream_worker.alertfinder import DetectionConfig
 from stream_worker.preprocessing import SITES
 
 MONTHS = 9

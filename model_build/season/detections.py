@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model_build.season.alertfinder import Detection
-from model_build.season.epochs import RunDate
+from stream_worker.alertfinder import Detection, RunDate
 from stream_worker.preprocessing import SITES
 
 DETECTION_ROW: Final = np.dtype(

@@ -1,4 +1,4 @@
-"""When a field was observed at a site, and when AlertFinder ran: plain values that all parts share."""
+"""When a field was observed at a site: plain values that all parts share."""
 
 from __future__ import annotations
 
@@ -9,22 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_worker.preprocessing.light_curve import Float64Array
-
-
-@dataclass(frozen=True, slots=True)
-class RunDate:
-    """One AlertFinder run.
-
-    Parameters
-    ----------
-    run_id : str
-        UT calendar day, e.g. ``"2021-04-12"``.
-    t_cut : float
-        Time of the run, HJD - 2450000; only older observations are known to it.
-    """
-
-    run_id: str
-    t_cut: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

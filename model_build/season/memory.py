@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
-from model_build.season.epochs import RunDate
 from model_build.season.vetting import Flagged, VettingConfig
+from stream_worker.alertfinder import RunDate
 
 
 @dataclass(frozen=True, slots=True)

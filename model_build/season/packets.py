@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from model_build.season.alertfinder import Detection
 from model_build.season.stars import Star
+from stream_worker.alertfinder import Detection
 from stream_worker.candidate import AlertFinderDetection, Candidate, Tense, candidate_id
 from stream_worker.preprocessing import LightCurve
 from stream_worker.preprocessing.light_curve import FloatArray

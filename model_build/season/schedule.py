@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from model_build.season import schedule_cache
 from model_build.season.config import ConfigError, FieldConfig, SeasonConfig
-from model_build.season.epochs import EpochTable, RunDate, Schedule
+from model_build.season.epochs import EpochTable, Schedule
 from model_build.season.generators import generator
 from model_build.season.sky import Direction, Ephemeris, Place, compute_ephemeris, geometry, sky_level
 from model_build.season.weather import Nights, autoregression, draw_nights
+from stream_worker.alertfinder import RunDate
 from stream_worker.preprocessing import SITE_POSITIONS
 from stream_worker.preprocessing.light_curve import BoolArray, Float64Array
 

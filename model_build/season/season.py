@@ -11,9 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from model_build.progress import Progress
-from model_build.season.alertfinder import Detection
 from model_build.season.detections import DETECTION_ROW, DetectionRows, by_run
-from model_build.season.epochs import RunDate
 from model_build.season.eventfinder import EventClass
 from model_build.season.generators import generator
 from model_build.season.labels import Appearance, LabelledStar, StarHistory, label_season
@@ -23,6 +21,7 @@ from model_build.season.stars import Star
 from model_build.season.vetting import Fate, Flagged, neighbour_counts, strongest_neighbours, vet
 from model_build.season.work import Bench, SeasonPlan
 from model_build.season.workers import Workers, in_chunks
+from stream_worker.alertfinder import Detection, RunDate
 
 _STARS_AT_ONCE = 32
 _REVIEWS_AT_ONCE = 8

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from model_build.season.alertfinder import Detection, scan
 from model_build.season.config import SeasonConfig
 from model_build.season.detections import DETECTION_ROW, DetectionCode, DetectionRows
 from model_build.season.eventfinder import EventClass, find_event
@@ -18,6 +17,7 @@ from model_build.season.packets import candidate
 from model_build.season.review import Stage1, stage1
 from model_build.season.scene import build_scene
 from model_build.season.schedule import build_schedule, run_dates
+from stream_worker.alertfinder import Detection, scan
 from stream_worker.candidate import Candidate
 
 

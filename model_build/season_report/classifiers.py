@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from model_build.progress import Progress
-from model_build.report_page import Section, paragraph, table
 from model_build.season.ceiling import Score, cross_validated, score, truth_features
 from model_build.season_report.bootstrap import Intervals, balanced_intervals
 from model_build.season_report.look import LABELS
 from model_build.season_report.measures import Features
 from stream_worker.preprocessing.light_curve import Float64Array
+from stream_worker.report_page import Section, paragraph, table
 
 CHANCE: Final = (0.5, 1.0 / 3.0)
 TOLERANCE: Final = 0.05

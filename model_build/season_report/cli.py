@@ -37,9 +37,9 @@ def season(*, directory: Path, out: Path | None, classifiers: bool, as_json: boo
     distributions, maps, light curves of every kind, and how well simple classifiers do.
     """
     require_training_libraries(*_NEEDS)
-    from model_build.report_page import write_page
     from model_build.season_report.archive import BadArchive
     from model_build.season_report.report import report_on
+    from stream_worker.report_page import write_page
 
     start = time.monotonic()
     path = out or directory / _PAGE

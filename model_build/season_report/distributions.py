@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from model_build.report_page import Section, figure, heading, paragraph, table
 from model_build.season.review import EVENT
 from model_build.season_report.look import CLASS_COLOURS, LABELS, legend, name, panels
 from model_build.season_report.measures import Measures
 from model_build.season_report.record import SeasonRecord
 from stream_worker.preprocessing import SITES
 from stream_worker.preprocessing.light_curve import BoolArray, Float64Array
+from stream_worker.report_page import Section, figure, heading, paragraph, table
 
 _FIVE: Final = (5, 25, 50, 75, 95)
 _BINS: Final = 30
@@ -107,7 +107,7 @@ def _histograms(measures: Measures) -> Figure:
         ("observations at a site that has any", np.where(per_site > 0, per_site, np.nan), _equal),
         ("log10 of delta chi-square", log_chi2, _equal),
         ("others flagged within 20 arcsec", neighbours, _whole),
-        ("sites with observations", sites, lambda _: np.arange(len(SITES) + 1) + 0.5),
+        ("sites with observations", sites, _numbers_of_sites),
         ("baseline magnitude, I", magnitude, _equal),
     )
     for ax, (title, values, edges_of) in zip(axes, quantities, strict=True):
@@ -130,6 +130,11 @@ def _equal(values: Float64Array) -> Float64Array:
     """Edges of equal bins; the few values beyond are counted in the outermost."""
     low, high = np.percentile(values, _ENDS) if values.size else (0.0, 1.0)
     return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+
+
+def _numbers_of_sites(_: Float64Array) -> Float64Array:
+    """Edges of bins about 1 and the other possible numbers of sites."""
+    return np.arange(len(SITES) + 1, dtype=np.float64) + 0.5
 
 
 def _whole(values: Float64Array) -> Float64Array:

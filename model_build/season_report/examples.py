@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from model_build.progress import Progress
-from model_build.report_page import Section, figure, heading, paragraph
 from model_build.season.truth import TruthRow
 from model_build.season_report.look import LABELS, SITE_COLOURS, name, panels, point_size
 from stream_worker.candidate import Candidate
 from stream_worker.preprocessing import SITES, PreprocessingOptions, clean, fit_broken_line
 from stream_worker.preprocessing.light_curve import Float64Array
+from stream_worker.report_page import Section, figure, heading, paragraph
 
 AT_MOST: Final = 36
 _ANY: Final = PreprocessingOptions(min_points=1, max_points=2**31)

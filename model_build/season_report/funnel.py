@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_build.report_page import Section, figure, heading, table
 from model_build.season_report.look import legend, name, panels
 from model_build.season_report.record import SeasonRecord
+from stream_worker.report_page import Section, figure, heading, table
 
 STEPS: Final = ("flagged", "kept", "new", "stage_1", "alerted")
 _PAPER: Final = {"stars": 5e8, "flagged": 3e5, "kept": 3e4, "new": 6e3, "stage_1": 200.0, "alerted": 20.0}

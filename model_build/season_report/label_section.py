@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Final
 
-from model_build.report_page import Section, heading, paragraph, table
 from model_build.season.truth import TruthRow
 from model_build.season_report.look import LABELS
 from model_build.season_report.record import Reviews, SeasonRecord
+from stream_worker.report_page import Section, heading, paragraph, table
 
 _PAPER: Final = {"yes": (4183, 2158, 1825), "maybe": (None, 1361, 1190), "no": (2098, 2065, 2038)}
 """Candidates, unique or filtered stars, and those used (Viaña et al. 2025, sec. 4.1 to 4.3)."""

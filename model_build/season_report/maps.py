@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from model_build.report_page import Section, figure, heading
 from model_build.season.footprint import CHIP_PX, CHIPS, Centre, Pixel, to_sky
 from model_build.season.truth import TruthRow
 from model_build.season_report.look import CLASS_COLOURS, LABELS, hide, legend, name, panels, point_size
+from stream_worker.report_page import Section, figure, heading
 
 _COLUMNS: Final = 4
 _CORNERS: Final = ((0.0, 0.0), (CHIP_PX, 0.0), (CHIP_PX, CHIP_PX), (0.0, CHIP_PX), (0.0, 0.0))

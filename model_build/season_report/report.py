@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from model_build.progress import Progress
-from model_build.report_page import Section, page, table
 from model_build.season_report.archive import open_archive
 from model_build.season_report.classifiers import classifier_section, run_classifiers
 from model_build.season_report.distributions import distribution_section
@@ -17,6 +16,7 @@ from model_build.season_report.label_section import label_section, review_number
 from model_build.season_report.maps import map_section
 from model_build.season_report.measures import read_measures
 from model_build.season_report.record import SeasonRecord
+from stream_worker.report_page import Section, page, table
 
 _CONTENTS: Final = {
     "labelled": "labelled stars at the dates of their first listing and of their label",

@@ -15,6 +15,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("stream_worker.cli.stages:score", "Score candidates (stateless, GPU or CPU)."),
     "deduplicate": ("stream_worker.cli.stages:deduplicate", "Turn scores into one alert per event."),
     "ingest": ("stream_worker.cli.ingest:ingest", "Produce candidates from light-curve files or archives."),
+    "replay": ("stream_worker.cli.replay:replay", "Replay archived seasons, offline or through topics."),
+    "archive": ("stream_worker.cli.archive:archive", "Dump the candidates topic to files, a day each."),
     "tail": ("stream_worker.cli.tail:tail", "Subscribe to the alerts and print them."),
     "balance": ("stream_worker.cli.balance:balance", "Check that every record has exactly one outcome."),
     "retract": ("stream_worker.cli.retract:retract", "Take back a live alert."),

@@ -99,15 +99,19 @@ def examples(*lines: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a long command reports on standard error: how many are done, and lines of text."""
+    """How a long command reports on standard error: how many are done, and lines of text.
+
+    ``resumed`` takes how many were done before, which say nothing about the rate.
+    """
 
     advance: Callable[[int], None]
     say: Callable[[str], None]
+    resumed: Callable[[int], None]
 
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Progress]:
-    """Report progress: a bar on a terminal, a line every few seconds elsewhere."""
+    """Report progress, rate and time left: a bar on a terminal, a line every few seconds elsewhere."""
     console = Console(stderr=True, highlight=False)
 
     def say(text: str) -> None:
@@ -115,18 +119,48 @@ def progress(title: str, total: int | None = None) -> Iterator[Progress]:
 
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bar(*columns, console=console) as bar:
-            task = bar.add_task(title, total=total)
-            yield Progress(lambda done: bar.update(task, completed=done), say)
+        with Bar(*columns, TextColumn("{task.fields[pace]}"), console=console) as bar:
+            task = bar.add_task(title, total=total, pace="")
+            pace = _Pace(total)
+
+            def resumed(done: int) -> None:
+                pace.start(done)
+                bar.update(task, completed=done)
+
+            yield Progress(lambda done: bar.update(task, completed=done, pace=pace.text(done)), say, resumed)
         return
-    last = [time.monotonic()]
+    last, pace = [time.monotonic()], _Pace(total)
 
     def line(done: int) -> None:
         if done == total or time.monotonic() - last[0] > _LINE_EVERY_S:
             last[0] = time.monotonic()
-            say(f"{title}: {done}{'' if total is None else f' of {total}'}")
+            say(f"{title}: {done}{'' if total is None else f' of {total}'}{pace.text(done)}")
 
-    yield Progress(line, say)
+    yield Progress(line, say, pace.start)
+
+
+class _Pace:
+    """Rate since the start, and the time left at that rate."""
+
+    def __init__(self, total: int | None) -> None:
+        self._total = total
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        """Begin to count, with so many behind."""
+        self._done, self._began = done, time.monotonic()
+
+    def text(self, done: int) -> str:
+        """``, 250 a second, 1:12 left``; empty while there is nothing to tell."""
+        seconds, gained = time.monotonic() - self._began, done - self._done
+        if seconds <= 0 or gained <= 0:
+            return ""
+        rate = gained / seconds
+        text = f", {rate:.3g} a second"
+        if self._total is None or done >= self._total:
+            return text
+        minutes, seconds_left = divmod(round((self._total - done) / rate), 60)
+        return f"{text}, {minutes}:{seconds_left:02d} left"
 
 
 def output_console() -> Console:

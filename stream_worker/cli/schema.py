@@ -9,7 +9,7 @@ import click
 import schemas
 from stream_worker.cli.common import examples
 
-_NAMES = ("candidate", "score", "alert", "quarantine", "outcome", "neighbour", "retract")
+_NAMES = ("candidate", "score", "alert", "quarantine", "outcome", "neighbour", "retract", "archived")
 
 
 @click.command(epilog=examples("stream-worker schema alert 1", "stream-worker schema candidate 1 > c.avsc"))

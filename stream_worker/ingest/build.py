@@ -81,7 +81,7 @@ def build_candidate(
         y=None,
         ra=star.ra,
         dec=star.dec,
-        baseline_mag=_baseline_mag(series, detection),
+        baseline_mag=baseline_mag(series, detection.site, detection.dataset, detection.t_cut),
         alertfinder=AlertFinderDetection(
             site=detection.site,
             dataset=detection.dataset,
@@ -129,12 +129,12 @@ def _detect(light_curves: Sequence[LightCurve], t_cut: float) -> Trigger:
     return detection
 
 
-def _baseline_mag(series: Sequence[PysisSeries], detection: Trigger) -> float | None:
-    """Magnitude of the reference image of the strongest dataset, from its rows up to t_cut."""
+def baseline_mag(series: Sequence[PysisSeries], site: str, dataset: str, t_cut: float) -> float | None:
+    """Magnitude of the reference image of one dataset, from its rows up to ``t_cut``; None if unknown."""
     for one in series:
         curve = one.light_curve
-        if (curve.site, curve.dataset) == (detection.site, detection.dataset):
-            flux = one.reference_flux[curve.hjd <= detection.t_cut]
+        if (curve.site, curve.dataset) == (site, dataset):
+            flux = one.reference_flux[curve.hjd <= t_cut]
             flux = flux[np.isfinite(flux)]
             middle = float(np.median(flux)) if flux.size else 0.0
             return ZERO_POINT - 2.5 * math.log10(middle) if middle > 0.0 else None

@@ -114,7 +114,7 @@ class GroupSource:
         self._consumer.close()
 
     def _batch(self, messages: list[Message]) -> Batch:
-        records = [_source_record(message) for message in messages]
+        records = [record_with_headers(message) for message in messages]
         start: dict[Partition, int] = {}
         after: dict[Partition, int] = {}
         for record in records:
@@ -181,7 +181,8 @@ def _raise_if_fatal(error: KafkaError) -> None:
     log.warning("consumer error", code=error.name(), error=error.str())
 
 
-def _source_record(message: Message) -> SourceRecord:
+def record_with_headers(message: Message) -> SourceRecord:
+    """Copy a consumed message, headers too; raises ConsumerFatal if it has no position."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise ConsumerFatal("librdkafka returned a message without topic, partition or offset")

@@ -129,7 +129,7 @@ class KafkaTransactions:
             self._producer.begin_transaction()
             for output in outputs:
                 self._produce(output, deadline)
-            if offsets:
+            if offsets:  # who replays an archive consumes nothing
                 self._retry(
                     deadline,
                     lambda left: self._producer.send_offsets_to_transaction(

@@ -42,7 +42,7 @@ def airmass(hjd: Float64Array, position: SitePosition, ra: float, dec: float) ->
     """
     alpha, delta = np.radians(ra), np.radians(dec)
     x, y, z = np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)
-    jd = hjd - _heliocentric_delay(hjd, x, y, z)
+    jd = hjd - heliocentric_delay(hjd, x, y, z)
     century = (jd - _J2000) / _DAYS_PER_CENTURY
     m, n = _PRECESSION_M * century, _PRECESSION_N * century
     x_date, y_date, z_date = x - m * y - n * z, y + m * x, z + n * x
@@ -62,8 +62,8 @@ def _mean_sidereal_angle(jd: Float64Array) -> Float64Array:
     return np.radians(280.46061837 + 360.98564736629 * days + 0.000387933 * century**2)
 
 
-def _heliocentric_delay(hjd: Float64Array, x: float, y: float, z: float) -> Float64Array:
-    """HJD - JD in days towards the unit vector (x, y, z)."""
+def heliocentric_delay(hjd: Float64Array, x: float, y: float, z: float) -> Float64Array:
+    """HJD - JD in days towards the unit vector (x, y, z), at either date: HJD - 2450000 or JD - 2450000."""
     days = hjd - _J2000
     anomaly = np.radians(357.528 + 0.9856003 * days)
     sin_anomaly, cos_anomaly = np.sin(anomaly), np.cos(anomaly)

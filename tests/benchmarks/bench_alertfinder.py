@@ -15,8 +15,7 @@ import time
 
 import numpy as np
 
-from model_build.season.alertfinder import DetectionConfig, Thresholds, scan
-from model_build.season.epochs import RunDate
+from stream_worker.alertfinder import DetectionConfig, RunDate, Thresholds, scan
 from stream_worker.preprocessing import SITES, LightCurve
 
 N_POINTS = 850

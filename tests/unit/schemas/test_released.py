@@ -15,6 +15,7 @@ from schemas.compatibility import incompatibilities
 # Fingerprints as Apache Avro 1.12 for Java computes them (SchemaNormalization.parsingFingerprint64).
 RELEASED = {
     ("alert", 1): (0x928F7FDBC41439AE, "1aa6fd262bbe309a8cb5177cc67cc8bf2f534071f999154fd759464e640e6e55"),
+    ("archived", 1): (0x20E6F4DC682433F4, "8e3d0b9c47f897e7b2ab00f5fb114a48477d8608a005dfacd541051b14919668"),
     ("candidate", 1): (
         0xB7FA5D5CD40964A7,
         "69ee8ada2946a73f5073fa87d6956fca4e9e28402c40750eee16c3f5a7ec4978",

@@ -4,10 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_build.season.alertfinder import Detection
 from model_build.season.detections import DETECTION_ROW, DetectionCode, by_run
-from model_build.season.epochs import RunDate
-from model_build.season.star_at_runs import SUBSETS
+from stream_worker.alertfinder import SUBSETS, Detection, RunDate
 from stream_worker.preprocessing import SITES
 
 DATES = tuple(RunDate(f"2021-05-{day:02d}", 9335.75 + day) for day in range(3, 8))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_build.season.epochs import RunDate
 from model_build.season.memory import ReviewMemory
 from model_build.season.neighbours import pairs_within, positions
 from model_build.season.sections import as_table, read
 from model_build.season.vetting import Fate, Flagged, VettingConfig, strongest_neighbours, vet
+from stream_worker.alertfinder import RunDate
 
 CONFIG = VettingConfig(
     radius_arcsec=20.0,

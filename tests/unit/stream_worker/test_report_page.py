@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from model_build.report_page import Section, figure, heading, page, paragraph, table
+from stream_worker.report_page import Section, figure, heading, page, paragraph, table
 
 VOID = {"meta", "img"}
 

@@ -13,10 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from model_build.season.break_search import Line, Prefixes, Suffixes
-from model_build.season.epochs import RunDate
-from model_build.season.sections import NonNegative, Positive, PositiveInt
-from model_build.season.star_at_runs import SUBSETS, StarAtRuns, high_points, star_at_runs
+from stream_worker.alertfinder.break_search import Line, Prefixes, Suffixes
+from stream_worker.alertfinder.star_at_runs import SUBSETS, StarAtRuns, high_points, star_at_runs
 from stream_worker.preprocessing import SITES, LightCurve
 from stream_worker.preprocessing.light_curve import BoolArray
 from stream_worker.preprocessing.rows import FLUX_ERR, FWHM, KEPT, PSF, Rows, read_rows
@@ -26,11 +24,34 @@ _JOINT: Final = tuple(sorted(range(len(SITES), len(SUBSETS)), key=lambda s: -len
 
 
 @dataclass(frozen=True, slots=True)
+class RunDate:
+    """One AlertFinder run.
+
+    Parameters
+    ----------
+    run_id : str
+        UT calendar day, e.g. ``"2021-04-12"``.
+    t_cut : float
+        Time of the run, HJD - 2450000; only older observations are known to it.
+    """
+
+    run_id: str
+    t_cut: float
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """High points needed and the delta_chi2 that the broken line must exceed."""
 
-    n_high: PositiveInt
-    delta_chi2: NonNegative
+    n_high: int
+    delta_chi2: float
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values, each by its name."""
+        faults = [] if self.n_high >= 1 else [f"n_high: {self.n_high} is not at least 1"]
+        if self.delta_chi2 < 0:
+            faults.append(f"delta_chi2: {self.delta_chi2:g} is not at least 0")
+        return faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +74,27 @@ class DetectionConfig:
         Exposures per hour from which the thresholds ``high_cadence`` hold, below ``low_cadence``.
     """
 
-    max_flux_err: Positive
-    max_fwhm: Positive
-    max_psf_quality: Positive
-    high_sigma: Positive
-    n_more: PositiveInt
-    max_age_days: Positive
+    max_flux_err: float
+    max_fwhm: float
+    max_psf_quality: float
+    high_sigma: float
+    n_more: int
+    max_age_days: float
     consecutive: bool
-    high_cadence_from: NonNegative
+    high_cadence_from: float
     high_cadence: Thresholds
     low_cadence: Thresholds
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values, each by its name."""
+        positive = ("max_flux_err", "max_fwhm", "max_psf_quality", "high_sigma", "max_age_days")
+        values = ((name, getattr(self, name)) for name in positive)
+        faults = [f"{name}: {value:g} is not above 0" for name, value in values if value <= 0]
+        if self.n_more < 1:
+            faults.append(f"n_more: {self.n_more} is not at least 1")
+        if self.high_cadence_from < 0:
+            faults.append(f"high_cadence_from: {self.high_cadence_from:g} is not at least 0")
+        return faults
 
     def thresholds(self, cadence: float) -> Thresholds:
         """Return what holds for a field with ``cadence`` exposures per hour."""

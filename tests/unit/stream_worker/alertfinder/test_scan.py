@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_build.season.alertfinder import DetectionConfig, Thresholds, scan
-from model_build.season.epochs import RunDate
 from model_build.season.sections import as_table, read
+from stream_worker.alertfinder import DetectionConfig, RunDate, Thresholds, scan
 from stream_worker.preprocessing import SITES, LightCurve, trigger
 
 HIGH, LOW = Thresholds(10, 400.0), Thresholds(5, 250.0)

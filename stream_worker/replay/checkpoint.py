@@ -1,0 +1,124 @@
+"""What is done of an unfinished replay, on disk: a file per chunk, whole or not there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stream_worker.replay.scoring import Row
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_PLAN: Final = "plan.json"
+_LOCK: Final = "lock"
+_LEVEL: Final = 1
+_SHOWN: Final = 120
+
+
+class CheckpointError(Exception):
+    """The checkpoint cannot be used; the message says why and what can be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """Rows of a chunk, and faults found while it was read (path, where, reason)."""
+
+    rows: list[Row]
+    faults: list[tuple[str, str, str]]
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The folder of finished chunks of one replay."""
+
+    folder: Path
+
+    def done(self) -> set[int]:
+        """Numbers of the finished chunks."""
+        return {
+            int(path.name.split(".")[0].removeprefix("chunk-"))
+            for path in self.folder.glob("chunk-*.jsonl.zst")
+        }
+
+    def put(self, number: int, result: ChunkResult) -> None:
+        """Keep a chunk; it survives a crash once this returns."""
+        head = {"faults": result.faults, "read": result.read}
+        lines = (json.dumps(one, separators=(",", ":")) for one in (head, *result.rows))
+        path = self._path(number)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with part.open("wb") as file:
+            file.write(zstd.compress("\n".join(lines).encode(), level=_LEVEL))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def get(self, number: int) -> ChunkResult:
+        """Return a finished chunk."""
+        head, *rows = map(json.loads, zstd.decompress(self._path(number).read_bytes()).split(b"\n"))
+        return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:06d}.jsonl.zst"
+
+
+@contextmanager
+def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> Iterator[Checkpoint]:
+    """Begin a checkpoint, or go on with one of equal pins; nobody else may use it meanwhile.
+
+    Raises
+    ------
+    CheckpointError
+        There is one and ``resume`` is not set, it is of another replay, or it is in use.
+    """
+    plan = folder / _PLAN
+    if plan.exists() and not resume:
+        raise CheckpointError(
+            f"an unfinished replay lies in {folder}: go on with --resume, or remove that folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CheckpointError(f"another replay is at work in {folder}") from None
+        if plan.exists():
+            _compare(json.loads(plan.read_text("utf-8")), json.loads(json.dumps(pins)), folder)
+        else:
+            part = folder / f".{_PLAN}.part"
+            part.write_text(json.dumps(pins, indent=1), "utf-8")
+            part.replace(plan)
+        yield Checkpoint(folder)
+
+
+def _compare(kept: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    differing = [name for name in sorted({*kept, *wanted}) if kept.get(name) != wanted.get(name)]
+    if differing:
+        texts = [
+            f"{name}: {_short(kept.get(name))} there, {_short(wanted.get(name))} asked for"
+            for name in differing
+        ]
+        raise CheckpointError(
+            f"the unfinished replay in {folder} is another one ({'; '.join(texts)}): repeat its options, or"
+            " remove that folder"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,1 @@
+"""Compares two runs over the same candidates: replays, or a replay and what the topics hold."""

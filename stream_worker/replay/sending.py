@@ -1,0 +1,207 @@
+"""Sends an archive to a candidates topic, every record once however often it is interrupted.
+
+Candidates and the note of how far the replay has come are written in one transaction; a resumed replay takes
+over the transactional id, which aborts what its predecessor left open, and goes on from the note.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+
+from stream_worker.archives import Archived, ArchiveFault
+from stream_worker.candidate import Candidate
+from stream_worker.codec import CANDIDATE
+from stream_worker.kafka.clients import plain_consumer
+from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.kafka.reading import read_all
+from stream_worker.kafka.records import Batch, OutputRecord, TransactionSink
+from stream_worker.outputs import SCHEMA_HEADER, trace_headers
+from stream_worker.replay.plan import ReplayPlan
+from stream_worker.replay.selection import as_replayed
+from stream_worker.settings import KafkaSettings
+
+AT_ONCE: Final = 512
+"""Records of one transaction."""
+
+_MAX_BYTES: Final = 32 * 2**20
+_ATTEMPTS: Final = 8
+_BACKOFF_S: Final = 0.5
+_SCHEMA: Final = (SCHEMA_HEADER, f"{CANDIDATE.name}/{CANDIDATE.version}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How far a replay has been sent: ``record`` records of chunk ``chunk`` are behind it.
+
+    ``sent`` records are on the topic, ``left_out`` took no part, ``refused`` could not be sent, since their
+    archive holds no packet of them; ``faults`` are parts that could not be read; ``pins`` tells which replay.
+    """
+
+    chunk: int = 0
+    record: int = 0
+    sent: int = 0
+    left_out: int = 0
+    refused: int = 0
+    faults: tuple[str, ...] = ()
+    pins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Keeps to the archive's own time, ``speed`` times quicker; infinite is as fast as it goes."""
+
+    speed: float
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def waits(self) -> Callable[[int], float]:
+        """How long a candidate produced at a time (ms) has still to wait, from the first one on."""
+        first: list[tuple[int, float]] = []
+
+        def wait(produced_at: int) -> float:
+            if self.speed == math.inf:
+                return 0.0
+            if not first:
+                first.append((produced_at, self.monotonic()))
+            begun_at, begun = first[0]
+            due = begun + (produced_at - begun_at) / 1000.0 / self.speed
+            return max(0.0, due - self.monotonic())
+
+        return wait
+
+
+@dataclass(slots=True)
+class ArchiveSender:
+    """Sends the records of a plan.
+
+    Parameters
+    ----------
+    sink
+        Transactional; its id is the replay's own.
+    topic, checkpoint_topic
+        Where candidates go, and where the notes go.
+    encode
+        Makes the packet.
+    """
+
+    plan: ReplayPlan
+    sink: TransactionSink
+    topic: str
+    checkpoint_topic: str
+    encode: Callable[[Candidate], bytes]
+    pace: Pace
+    skip_faults: bool
+    progress: Callable[[int], None] = lambda _done: None
+
+    def send(self, begin: Sent) -> Sent:
+        """Send everything from ``begin`` on; blocks until all of it is committed.
+
+        Raises
+        ------
+        ArchiveFault
+            A piece can't be read and faults are not skipped; what came before it is sent.
+        TransactionAborted
+            The broker would not commit, again and again.
+        ProducerFatal
+            Another process has taken this replay over.
+        """
+        at = begin
+        outputs: list[OutputRecord] = []
+        size = 0
+        wait = self.pace.waits()
+        behind = sum(chunk.count or 0 for chunk in self.plan.chunks[: begin.chunk]) + begin.record
+        for chunk, record, one in self._records(begin):
+            if isinstance(one, str):
+                at = replace(at, chunk=chunk, faults=(*at.faults, one))
+                continue
+            output = self._output(one)
+            behind += 1
+            if output is None:
+                at = replace(_not_sent(at, one, self.plan), chunk=chunk, record=record + 1)
+                continue
+            pause = wait(one.content.produced_at) if isinstance(one.content, Candidate) else 0.0
+            if outputs and (pause > 0 or len(outputs) == AT_ONCE or size > _MAX_BYTES):
+                self._commit(outputs, at)  # never with a transaction open through a pause
+                self.progress(behind - 1)
+                outputs, size = [], 0
+            if pause > 0:
+                self.pace.sleep(pause)
+            outputs.append(output)
+            size += len(output.value or b"")
+            at = replace(at, chunk=chunk, record=record + 1, sent=at.sent + 1)
+        at = replace(at, chunk=len(self.plan.chunks), record=0)
+        self._commit(outputs, at)
+        self.progress(behind)
+        return at
+
+    def _records(self, begin: Sent) -> Iterator[tuple[int, int, Archived | str]]:
+        """Chunk, number in it and record, from ``begin`` on; a fault that is skipped is its text."""
+        pieces = [archive.pieces for archive in self.plan.archives]
+        for chunk in self.plan.chunks[begin.chunk :]:
+            skip = begin.record if chunk.number == begin.chunk else 0
+            record = 0
+            for place, number in chunk.pieces:
+                try:
+                    for one in self.plan.archives[place].read(pieces[place][number]):
+                        if record >= skip:
+                            yield chunk.number, record, one
+                        record += 1
+                except ArchiveFault as fault:
+                    if not self.skip_faults:
+                        raise
+                    yield chunk.number, record, f"{self.plan.names[place]}: {fault.where}: {fault.reason}"
+
+    def _output(self, one: Archived) -> OutputRecord | None:
+        if not isinstance(one.content, Candidate):
+            return None if one.raw is None else OutputRecord(self.topic, None, one.raw)
+        if not self.plan.selection.takes(one.content):
+            return None
+        candidate = as_replayed(one.content, self.plan.replay_id)
+        headers = (*trace_headers(candidate.candidate_id, candidate.tense.value, None), _SCHEMA)
+        return OutputRecord(self.topic, candidate.star_id.encode(), self.encode(candidate), headers)
+
+    def _commit(self, outputs: list[OutputRecord], at: Sent) -> None:
+        note = OutputRecord(self.checkpoint_topic, b"sent", json.dumps(asdict(at)).encode())
+        for attempt in range(_ATTEMPTS):
+            try:
+                self.sink.commit([*outputs, note], Batch(records=()))
+            except TransactionAborted:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                self.pace.sleep(_BACKOFF_S * 2**attempt)
+            else:
+                return
+
+
+def sent_so_far(kafka: KafkaSettings, checkpoint_topic: str) -> Sent | None:
+    """The last note of a replay; None if it was never begun. Blocks.
+
+    Raises
+    ------
+    KafkaException
+        The topic doesn't exist, or the broker didn't answer.
+    """
+    consumer = plain_consumer(kafka, "lensnet-replay-sent")
+    last: dict[str, Any] | None = None
+    try:
+        for record in read_all(consumer, checkpoint_topic):
+            last = json.loads(record.value)
+    except ValueError as error:
+        raise KafkaException(f"{checkpoint_topic} holds no note of a replay: {error}") from error
+    finally:
+        consumer.close()
+    return None if last is None else Sent(**{**last, "faults": tuple(last["faults"])})
+
+
+def _not_sent(at: Sent, one: Archived, plan: ReplayPlan) -> Sent:
+    """The note after a record that is not sent, by why."""
+    if isinstance(one.content, Candidate) and not plan.selection.takes(one.content):
+        return replace(at, left_out=at.left_out + 1)
+    return replace(at, refused=at.refused + 1)
