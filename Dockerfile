@@ -35,7 +35,7 @@ RUN "$VENV/bin/stream-worker" --version
 
 FROM build AS train-environment
 RUN uv venv -q "$VENV"
-RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock ".[cpu,train]"
+RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock ".[cpu,otel,replay,train]"
 RUN "$VENV/bin/model-build" --version
 
 # --- bills of materials ---------------------------------------------------------------------------------------------

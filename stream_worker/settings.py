@@ -238,6 +238,23 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TracingSettings(_Section):
+    """Traces of single candidates, sent to a collector; needs the extra ``otel``."""
+
+    endpoint: str | None = Field(
+        default=None,
+        description="OTLP over HTTP, e.g. http://collector:4318/v1/traces; none turns traces off",
+    )
+    sample_ratio: float = Field(default=1.0, ge=0, le=1, description="share of new traces that are kept")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not _is_http(value):
+            raise ValueError(f"{without_credentials(value)!r} is not http:// or https:// and a host")
+        return value
+
+
 def _default_bundle() -> Path:
     """Return the model bundle that ships with the package."""
     return Path(str(files("stream_worker"))) / "bundles" / "lensnet-provisional"
@@ -256,6 +273,7 @@ class Settings(_Section):
     deduplicate: StageSettings = Field(default_factory=lambda: StageSettings(group_id="lensnet-deduplicate"))
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     bundle: Path = Field(default_factory=_default_bundle, description="model bundle, folder or tar")
     bundle_sha256: str | None = Field(
         default=None,

@@ -156,7 +156,7 @@ readinessProbe:
 {{/* A container that runs one stream-worker command. */}}
 {{- define "lensnet.container" -}}
 - name: {{ .component }}
-  image: {{ include "lensnet.image" (dict "root" .root "gpu" .gpu) | quote }}
+  image: {{ default (include "lensnet.image" (dict "root" .root "gpu" .gpu)) .values.image | quote }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [stream-worker]
   args: {{ toJson .args }}

@@ -37,7 +37,7 @@ def test_workers_get_no_training_library_and_one_runtime():
     extras = {name: install_line(f"{name}-environment") for name in IMAGES}
     assert ".[cpu,otel]" in extras["cpu"]
     assert ".[gpu,otel]" in extras["gpu"]
-    assert ".[cpu,train]" in extras["train"]
+    assert ".[cpu,otel,replay,train]" in extras["train"]
 
 
 def test_everything_copied_into_the_build_is_there_and_let_through():
