@@ -1,4 +1,4 @@
-"""Writes what the chart says of the worker: settings, values.schema.json, tables of README and METRICS.md.
+"""Writes what the chart says of the worker: settings, values.schema.json, tables of the other pages.
 
 The worker's settings and metrics classes and the comments of values.yaml are the only sources::
 
@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from stream_worker.cli.sizing import SURVEYS, shown_value
 from stream_worker.settings import Settings
+from stream_worker.sizing import Load, Measured, Size, size
 from stream_worker.telemetry.metrics import Metrics
 
 CHART = Path(__file__).parent
 BEGIN, END = "# BEGIN settings\n", "# END settings\n"
 METRICS_BEGIN, METRICS_END = "<!-- metrics: generated -->\n", "<!-- /metrics -->\n"
+SIZING_BEGIN, SIZING_END = "<!-- sizing: generated -->\n", "<!-- /sizing -->\n"
 TABLE_BEGIN, TABLE_END = "<!-- values: generated -->\n", "<!-- /values -->\n"
 
 CHART_OWNED = {
@@ -350,6 +354,19 @@ def metrics_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def sizing_table() -> str:
+    """SIZING.md's table: what `stream-worker sizing` prints."""
+    sizes = {name: size(Load(night), Measured()) for name, night in SURVEYS.items()}
+    rows = [
+        "| | " + " | ".join(f"{name}, {SURVEYS[name]:,} a night" for name in sizes) + " |",
+        "|---" * 4 + "|",
+    ]
+    for field in fields(Size):
+        shown = (shown_value(field.name, getattr(found, field.name)) for found in sizes.values())
+        rows.append(f"| {field.name.replace('_', ' ')} | " + " | ".join(shown) + " |")
+    return "\n".join(rows) + "\n"
+
+
 def between(text: str, begin: str, end: str, body: str) -> str:
     """``text`` with the part between two marks replaced."""
     before, _, rest = text.partition(begin)
@@ -361,13 +378,15 @@ def between(text: str, begin: str, end: str, body: str) -> str:
 
 def generated() -> dict[Path, str]:
     """What each file should hold."""
-    values_file, readme, metrics = (CHART / name for name in ("values.yaml", "README.md", "METRICS.md"))
+    names = ("values.yaml", "README.md", "METRICS.md", "SIZING.md")
+    values_file, readme, metrics, sizing = (CHART / name for name in names)
     text = between(values_file.read_text(), BEGIN, END, settings_block())
     values, descriptions = yaml.safe_load(text), described_paths(text)
     return {
         values_file: text,
         CHART / "values.schema.json": json.dumps(schema(values, descriptions), indent=1, ensure_ascii=False)
         + "\n",
+        sizing: between(sizing.read_text(), SIZING_BEGIN, SIZING_END, sizing_table()),
         metrics: between(metrics.read_text(), METRICS_BEGIN, METRICS_END, metrics_table()),
         readme: between(readme.read_text(), TABLE_BEGIN, TABLE_END, table(values, descriptions)),
     }
