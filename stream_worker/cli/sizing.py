@@ -79,8 +79,9 @@ def sizing(
 def shown_value(name: str, value: float) -> str:
     """A figure for people, with its unit."""
     if "bytes" in name:
-        for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
-            if value < 1000 or unit == "PB":
+        for unit in ("B", "kB", "MB", "GB", "TB"):
+            if value < 1000:
                 return f"{value:.3g} {unit}"
             value /= 1000
+        return f"{value:.3g} PB"
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
