@@ -84,4 +84,4 @@ def shown_value(name: str, value: float) -> str:
                 return f"{value:.3g} {unit}"
             value /= 1000
         return f"{value:.3g} PB"
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:,}" if value == int(value) else f"{value:,.2f}"
