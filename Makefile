@@ -17,7 +17,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-full-size benchmark-replay check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
+.PHONY: help setup demo test test-chart test-image test-full-size benchmark-replay chart check format lock kafka-up kafka-down schemas-samples model model-seasons benchmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -40,6 +40,15 @@ demo: $(STAMP) ## the whole system on this machine: Kafka, both stages, 300 cand
 test: $(STAMP) ## all tests, with a real Kafka broker; TEST_ARGS=-n0 runs them one after the other
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS) tests
 
+test-chart: $(STAMP) ## the chart: rendered by helm, validated strictly (part of `make test`)
+	$(BIN)/python -m pytest $(TEST_ARGS) tests/chart
+
+test-image: $(STAMP) ## install the environment of every image whole (gigabytes)
+	$(BIN)/python -m pytest -s -m image $(TEST_ARGS) tests/chart/test_image.py
+
+chart: $(STAMP) ## write the chart's generated parts anew: settings, values.schema.json, README, METRICS
+	$(BIN)/python helm/generate.py
+
 test-full-size: $(STAMP) ## acceptance runs at full size, many minutes, not part of make test
 	$(BIN)/python -m pytest -s -m full_size $(TEST_ARGS) tests
 
@@ -54,9 +63,11 @@ format: $(STAMP) ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(STAMP) ## resolve the lock file anew
-	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra train --extra replay --extra dev --universal --python-version 3.11 \
+lock: $(STAMP) ## resolve the lock files anew
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra otel --extra train --extra replay --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra gpu --extra otel --constraint requirements.lock --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements-gpu.lock
 
 kafka-up: $(STAMP) ## start a development broker
 	@$(KAFKA) up

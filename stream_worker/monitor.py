@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError
 
-from stream_worker.kafka.records import Batch, OutputRecord
+from stream_worker.kafka.records import Batch, OutputRecord, Partition
 from stream_worker.outcome import OUTCOME_HEADER
 from stream_worker.settings import TopicSettings
+from stream_worker.telemetry.backlog import Backlog
 from stream_worker.telemetry.health import Health
 from stream_worker.telemetry.metrics import Metrics
 
@@ -50,6 +52,13 @@ class Monitor:
     topics: TopicSettings
     wall_clock: Callable[[], float] = time.time
     _quiet: RateLimit = field(default_factory=lambda: RateLimit(30.0, time.monotonic))
+    _backlog: Backlog = field(init=False)
+    _positions: dict[Partition, int] = field(default_factory=dict)
+    _retrying: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_backlog", Backlog(self.wall_clock))
+        self.metrics.oldest_record_age.labels(self.stage).set_function(self._backlog.age)
 
     def beat(self) -> None:
         """Note that the loop is alive."""
@@ -59,9 +68,14 @@ class Monitor:
     def committed(self, batch: Batch, outputs: Sequence[OutputRecord]) -> None:
         """Count what a committed transaction wrote."""
         self._broker(reachable=True)
+        self._retrying.clear()
         self.metrics.transactions.labels(self.stage, "committed").inc()
         self.metrics.batch_records.labels(self.stage).observe(len(batch.records))
         now = self.wall_clock()
+        self._positions.update(batch.next_offsets)
+        self._backlog.committed(
+            min((r.timestamp for r in batch.records if r.timestamp is not None), default=None)
+        )
         for record in batch.records:
             if record.timestamp is not None:
                 self.metrics.latency.labels(self.stage).observe(max(now - record.timestamp / 1000, 0))
@@ -73,6 +87,7 @@ class Monitor:
 
     def aborted(self, reason: str) -> None:
         """Count an aborted transaction."""
+        self._retrying.set()
         self.metrics.transactions.labels(self.stage, "aborted").inc()
         log.debug("transaction aborted", reason=reason)
 
@@ -106,19 +121,49 @@ class Monitor:
                 self._lag(topic["topic"], partition)
 
     def _lag(self, topic: str, partition: Mapping[str, Any]) -> None:
-        labels = (topic, str(partition["partition"]))
+        number = int(partition["partition"])
         if not partition.get("desired"):
             # another worker has it now: a lag that stays here would be counted twice
+            self._positions.pop((topic, number), None)
+            self._backlog.lag(topic, number, None)
             with suppress(KeyError):
-                self.metrics.lag.remove(*labels)
-        elif partition.get("consumer_lag", -1) >= 0:
-            self.metrics.lag.labels(*labels).set(partition["consumer_lag"])
+                self.metrics.lag.remove(topic, str(number))
+            return
+        committed = self._positions.get((topic, number))
+        lag = partition_lag(partition, committed, retrying=self._retrying.is_set())
+        if lag is not None:
+            self._backlog.lag(topic, number, lag)
+            self.metrics.lag.labels(topic, str(number)).set(lag)
 
     def _broker(self, *, reachable: bool) -> None:
         if reachable != self.health.broker_reachable:
             log.info("broker reachable" if reachable else "broker unreachable")
         self.health.broker_reachable = reachable
         self.metrics.broker_up.labels(self.stage).set(reachable)
+
+
+def partition_lag(partition: Mapping[str, Any], committed: int | None, *, retrying: bool) -> int | None:
+    """Records that a partition still holds for its group; None while that is not known.
+
+    Librdkafka's own ``consumer_lag`` compares with the offset that it found committed at the assignment:
+    it never hears of offsets that a transaction commits.
+
+    Parameters
+    ----------
+    partition
+        Librdkafka's statistics of one partition; they come between two batches.
+    committed
+        Next offset as this process last committed it, None before its first commit.
+    retrying
+        The last batch was rewound.
+    """
+    end = partition.get("ls_offset", -1)
+    if end < 0:
+        return None
+    done = max(committed or 0, partition.get("committed_offset", 0), partition.get("lo_offset", 0), 0)
+    if not retrying and partition.get("next_offset", -1) >= end and not partition.get("fetchq_cnt", 0):
+        return 0  # all was fetched, taken and committed; what remains up to the end are marks of transactions
+    return int(max(end - done, 0))
 
 
 def _header(output: OutputRecord, name: str) -> str:

@@ -125,9 +125,17 @@ def decisions(p_review: float, thresholds: Mapping[str, float]) -> list[dict[str
 
 def last_hjd(candidate: Candidate) -> float:
     """HJD - 2450000 of the newest observation up to ``t_cut``, over all sites."""
-    t_cut = candidate.alertfinder.t_cut
-    newest = [_newest(curve.hjd, t_cut) for curve in candidate.light_curves]
-    return max((value for value in newest if value is not None), default=t_cut)
+    return max(newest_observations(candidate).values(), default=candidate.alertfinder.t_cut)
+
+
+def newest_observations(candidate: Candidate) -> dict[str, float]:
+    """HJD - 2450000 of each site's newest observation up to ``t_cut``; sites without one are left out."""
+    newest: dict[str, float] = {}
+    for curve in candidate.light_curves:
+        hjd = _newest(curve.hjd, candidate.alertfinder.t_cut)
+        if hjd is not None and hjd > newest.get(curve.site, -math.inf):
+            newest[curve.site] = hjd
+    return newest
 
 
 def current_magnitude(candidate: Candidate) -> float | None:

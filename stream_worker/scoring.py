@@ -217,6 +217,8 @@ def _session(name: str, graph: bytes, provider: Provider, threads: int) -> Any:
             f"{wanted} is not in this build of onnxruntime {onnxruntime.__version__}, "
             f"which has {', '.join(available)}"
         )
+    if provider == "cuda":
+        onnxruntime.preload_dlls()  # CUDA and cuDNN from wheels, where they are; else the system's
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

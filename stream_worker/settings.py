@@ -238,6 +238,23 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TracingSettings(_Section):
+    """Traces of single candidates, sent to a collector; needs the extra ``otel``."""
+
+    endpoint: str | None = Field(
+        default=None,
+        description="OTLP over HTTP, e.g. http://collector:4318/v1/traces; none turns traces off",
+    )
+    sample_ratio: float = Field(default=1.0, ge=0, le=1, description="share of new traces that are kept")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not _is_http(value):
+            raise ValueError(f"{without_credentials(value)!r} is not http:// or https:// and a host")
+        return value
+
+
 class Settings(_Section):
     """Everything the worker can be told."""
 
@@ -251,7 +268,13 @@ class Settings(_Section):
     deduplicate: StageSettings = Field(default_factory=lambda: StageSettings(group_id="lensnet-deduplicate"))
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     bundle: Path = Field(default_factory=shipped_bundle, description="model bundle, folder or tar")
+    bundle_sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of its manifest.json; any other bundle is refused",
+    )
     max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
     _file: Path | None = PrivateAttr(default=None)
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")

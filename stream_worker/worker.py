@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -24,11 +25,15 @@ from stream_worker.kafka.topics import partition_counts
 from stream_worker.kafka.transaction import KafkaTransactions, TransactionalProducer
 from stream_worker.loop import Stage, StageFatal, StatefulStage, run_loop
 from stream_worker.monitor import Monitor
-from stream_worker.settings import KafkaSettings, Settings
+from stream_worker.settings import KafkaSettings, Settings, SettingsError
 from stream_worker.telemetry.health import Health, HealthServer
 from stream_worker.telemetry.logs import configure_logging
 from stream_worker.telemetry.metrics import Metrics
+from stream_worker.telemetry.tracing import TracedTransactions, open_tracing
 from stream_worker.telemetry.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +89,7 @@ def run_worker(
     with ExitStack() as stack, _stop_signals(settings.loop.drain_timeout_s, health) as stop:
         try:
             stage = _check_and_build(plan, settings, monitor, metrics)
+            tracing = _tracing(stack, settings, plan.name)
             server = _serve(settings, health, metrics)
         except StartupFaults as error:
             for fault in error.faults:
@@ -94,7 +100,7 @@ def run_worker(
         stack.callback(Watchdog(health).close)
         log.info("serving health and metrics", port=server.port)
         try:
-            return _run(plan, settings, stage, monitor, stop, producer_factory, worker)
+            return _run(plan, settings, stage, monitor, stop, producer_factory, worker, tracing)
         except StartupFaults as error:
             for fault in error.faults:
                 log.critical("cannot start", fault=fault)
@@ -112,6 +118,7 @@ def _run(
     stop: threading.Event,
     producer_factory: ProducerFactory,
     worker: str,
+    tracing: TracerProvider | None,
 ) -> int:
     kafka = settings.kafka
     # unique per process start: a restarted worker must never be taken for the one it replaces
@@ -134,7 +141,8 @@ def _run(
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
     try:
-        run_loop(stage, source, sink, monitor, stop, settings.loop, state=state)
+        writer = sink if tracing is None else TracedTransactions(sink, tracing, plan.name)
+        run_loop(stage, source, writer, monitor, stop, settings.loop, state=state)
     finally:
         source.close()
     log.info("drained")
@@ -166,6 +174,13 @@ def _check_partitions(plan: StagePlan, settings: Settings) -> None:
         raise StartupFaults(
             [f"partitions differ, expected as many: {', '.join(f'{n} {counts[n]}' for n in names)}"]
         )
+
+
+def _tracing(stack: ExitStack, settings: Settings, stage: str) -> TracerProvider | None:
+    try:
+        return stack.enter_context(open_tracing(settings.tracing, f"lensnet-{stage}"))
+    except SettingsError as error:
+        raise StartupFaults(error.faults) from None
 
 
 def _serve(settings: Settings, health: Health, metrics: Metrics) -> HealthServer:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from support.closing_notes import note
 from support.shared import made_once
 
 pytest_plugins = ["support.closing_notes"]
@@ -74,3 +78,24 @@ def stream_archive(season_cache, tmp_path_factory) -> Path:
         "stream-archive",
         lambda folder: simulate_to(folder, Order(2021, 3, short_stream(100)), cache=season_cache),
     )
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka: one node per test process, or what KAFKA_BOOTSTRAP_SERVERS names.
+
+    The node's log is kept, and named at the end of the run, if any test failed.
+    """
+    from stream_worker.dev_kafka import dev_kafka
+
+    with dev_kafka(say=lambda line: print(line, file=sys.__stderr__)) as running:
+        yield running.bootstrap_servers
+        if request.session.testsfailed and running.node is not None:
+            running.node.keep_log = True
+            note(request.config, f"Kafka's log is kept: {running.node.log}")
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A start of topic, group and transactional names that no other test or run uses."""
+    return f"test-{uuid.uuid4().hex[:12]}-"

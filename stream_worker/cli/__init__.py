@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "rebuild": ("stream_worker.cli.rebuild:rebuild", "Recreate the lost state of the grouping stage."),
     "quarantine": ("stream_worker.cli.quarantine:quarantine", "List, show or redrive quarantined packets."),
     "topics": ("stream_worker.cli.topics:topics", "Create the topics."),
+    "sizing": ("stream_worker.cli.sizing:sizing", "What an installation needs for a survey."),
     "schema": ("stream_worker.cli.schema:schema", "Print a schema."),
     "demo": ("stream_worker.cli.demo:demo", "The whole system on this machine, in about a minute."),
     "benchmark": ("stream_worker.cli.benchmark:benchmark", "Measure decode, preprocess, inference, total."),

@@ -121,13 +121,17 @@ class _ArchiveSink:
 def _sink(settings: Settings, out: Path | None) -> Iterator[CandidateSink]:
     from stream_worker.kafka.candidate_sink import DeliveryError, KafkaCandidateSink
     from stream_worker.kafka.clients import idempotent_producer
+    from stream_worker.telemetry.tracing import ingest_headers, open_tracing
 
     if out is not None:
         yield _ArchiveSink(out)
         return
     try:
-        yield KafkaCandidateSink(
-            idempotent_producer(settings.kafka, "lensnet-ingest"), settings.topics.candidates
-        )
+        with open_tracing(settings.tracing, "lensnet-ingest") as tracing:
+            yield KafkaCandidateSink(
+                idempotent_producer(settings.kafka, "lensnet-ingest"),
+                settings.topics.candidates,
+                more_headers=lambda candidate: ingest_headers(tracing, candidate.candidate_id),
+            )
     except DeliveryError as error:
         fail(str(error))

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from stream_worker.candidate import Candidate
 from stream_worker.codec import CANDIDATE
+from stream_worker.kafka.records import Headers
 from stream_worker.kafka.transaction import HeaderList
 from stream_worker.outputs import SCHEMA_HEADER, trace_headers
 
@@ -23,20 +24,29 @@ class KafkaCandidateSink:
     ----------
     on_delivery
         Called once for every packet that the broker has acknowledged.
+    more_headers
+        Headers of a candidate's packet beside its own, e.g. those of its trace.
     """
 
     def __init__(
-        self, producer: Producer, topic: str, *, on_delivery: Callable[[], None] = lambda: None
+        self,
+        producer: Producer,
+        topic: str,
+        *,
+        on_delivery: Callable[[], None] = lambda: None,
+        more_headers: Callable[[Candidate], Headers] = lambda _candidate: (),
     ) -> None:
         self._producer = producer
         self._topic = topic
         self._on_delivery = on_delivery
+        self._more_headers = more_headers
         self._errors: list[str] = []
 
     def send(self, candidate: Candidate, packet: bytes) -> None:
         """Queue one packet; blocks while the local queue is full."""
         headers: HeaderList = [*trace_headers(candidate.candidate_id, candidate.tense.value, None)]
         headers.append((SCHEMA_HEADER, f"{CANDIDATE.name}/{CANDIDATE.version}".encode()))
+        headers.extend(self._more_headers(candidate))
         self.send_raw(candidate.star_id.encode(), packet, headers)
 
     def send_raw(self, key: bytes, packet: bytes, headers: HeaderList) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from stream_worker.kafka.clients import CANDIDATE_MAX_BYTES
@@ -36,10 +36,13 @@ class TopicCreationError(Exception):
     """Some topics could not be created; the message names each."""
 
 
-def topic_specs(settings: Settings, partitions: int, retention_days: int) -> list[TopicSpec]:
+def topic_specs(
+    settings: Settings, partitions: int, retention_days: int, *, min_insync_replicas: int = 1
+) -> list[TopicSpec]:
     """Every topic of the system; large packets only where packets travel whole."""
     topics = settings.topics
-    kept = {"retention.ms": str(retention_days * _DAY_MS)}
+    written = {"min.insync.replicas": str(min_insync_replicas)}
+    kept = {**written, "retention.ms": str(retention_days * _DAY_MS)}
     packet = {**kept, "max.message.bytes": str(CANDIDATE_MAX_BYTES + 2**16)}
     return [
         TopicSpec(topics.candidates, partitions, packet),
@@ -48,7 +51,7 @@ def topic_specs(settings: Settings, partitions: int, retention_days: int) -> lis
         TopicSpec(topics.lightcurves, partitions, packet),
         TopicSpec(topics.quarantine, partitions, packet),
         TopicSpec(topics.outcomes, partitions, kept),
-        TopicSpec(topics.neighbours, partitions, {"cleanup.policy": "compact"}),
+        TopicSpec(topics.neighbours, partitions, {**written, "cleanup.policy": "compact"}),
     ]
 
 
@@ -86,3 +89,34 @@ def partition_counts(admin: AdminClient, names: Iterable[str], timeout_s: float 
     """Partitions of each topic that exists. Blocks; raises KafkaException if the broker doesn't answer."""
     topics = admin.list_topics(timeout=timeout_s).topics
     return {name: len(topics[name].partitions) for name in names if name in topics}
+
+
+def topic_faults(
+    admin: AdminClient, specs: list[TopicSpec], *, replication_factor: int, timeout_s: float = 30.0
+) -> list[str]:
+    """How the topics differ from what they should be; more copies than asked for are fine. Blocks.
+
+    Raises
+    ------
+    KafkaException
+        The brokers don't answer, or refuse.
+    """
+    found = admin.list_topics(timeout=timeout_s).topics
+    faults = [f"{spec.name}: missing" for spec in specs if spec.name not in found]
+    there = [spec for spec in specs if spec.name in found]
+    for spec in there:
+        partitions = found[spec.name].partitions
+        if len(partitions) != spec.partitions:
+            faults.append(f"{spec.name}: {len(partitions)} partitions, expected {spec.partitions}")
+        copies = min((len(partition.replicas) for partition in partitions.values()), default=0)
+        if copies < replication_factor:
+            faults.append(f"{spec.name}: replication factor {copies}, expected {replication_factor}")
+    resources = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in there]
+    described = admin.describe_configs(resources, request_timeout=timeout_s) if there else {}
+    by_name = {resource.name: future.result(timeout_s) for resource, future in described.items()}
+    for spec in there:
+        for name, expected in spec.config.items():
+            value = by_name[spec.name][name].value
+            if value != expected:
+                faults.append(f"{spec.name}: {name} is {value}, expected {expected}")
+    return sorted(faults)

@@ -61,13 +61,25 @@ class Metrics:
         )
         self.site_candidates = Counter(
             "lensnet_site_candidates",
-            "Scored candidates with observations of the site, to see a site gone silent.",
+            "Scored candidates that have any observation of the site.",
             ["site"],
+            registry=registry,
+        )
+        self.newest_observation = Gauge(
+            "lensnet_site_newest_observation_timestamp_seconds",
+            "Newest observation of the site in any candidate of this process, to see a site gone silent.",
+            ["site"],
+            registry=registry,
+        )
+        self.oldest_record_age = Gauge(
+            "lensnet_oldest_record_age_seconds",
+            "How long the oldest record that still waits has been in its topic; 0 when none does.",
+            ["stage"],
             registry=registry,
         )
         self.lag = Gauge(
             "lensnet_consumer_lag",
-            "Records between the group's position and the end of the partition, as librdkafka reports it.",
+            "Records between the group's committed position and the end of the partition.",
             ["topic", "partition"],
             registry=registry,
         )
@@ -83,4 +95,8 @@ class Metrics:
             ["stage"],
             registry=registry,
         )
-        self.model = Info("lensnet_model", "Model bundle and execution provider in use.", registry=registry)
+        self.model = Info(
+            "lensnet_model", "Model bundle; execution provider in use and asked for.", registry=registry
+        )
+        for result in ("committed", "aborted"):  # what never happened is 0, not absent
+            self.transactions.labels(stage, result)

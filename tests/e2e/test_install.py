@@ -1,16 +1,12 @@
-"""``pip install .[cpu]`` in a clean environment gives a working worker, without the training side."""
+"""The CPU image's environment, installed clean, gives a working worker, without the training side."""
 
 from __future__ import annotations
 
-import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-UV = str(Path(sys.executable).with_name("uv"))
+from support.dockerfile import install, installed_bytes
 
 SCORE_ONE = """
 import numpy as np, sys
@@ -41,24 +37,16 @@ def run(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("install")
-    lock = (ROOT / "requirements.lock").read_text()
-    pins = re.findall(r"^([A-Za-z0-9_.-]+==[^\\\n]+?) *\\?$", lock, re.MULTILINE)
-    (folder / "pins.txt").write_text("\n".join(pins))
-    run(UV, "venv", "-q", "--python", sys.executable, str(folder / "venv"))
-    python = str(folder / "venv" / "bin" / "python")
-    run(
-        UV,
-        "pip",
-        "install",
-        "-q",
-        "--python",
-        python,
-        "--constraint",
-        str(folder / "pins.txt"),
-        f"{ROOT}[cpu]",
-    )
-    return folder / "venv"
+    """What the Dockerfile's CPU target installs, by its own lines."""
+    venv = tmp_path_factory.mktemp("install") / "venv"
+    install("cpu-environment", venv)
+    return venv
+
+
+def test_the_workers_environment_is_small(environment):
+    size = installed_bytes(environment) / 1e6
+    print(f"{size:.0f} MB installed")
+    assert size < 350
 
 
 def test_the_installed_worker_scores_with_the_bundle_it_ships(environment, tmp_path):

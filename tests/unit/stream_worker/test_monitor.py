@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from prometheus_client import CollectorRegistry
 
-from stream_worker.monitor import Monitor
+from stream_worker.kafka.records import Batch, SourceRecord
+from stream_worker.monitor import Monitor, partition_lag
 from stream_worker.settings import TopicSettings
 from stream_worker.telemetry.health import Health
 from stream_worker.telemetry.metrics import Metrics
 
 
 def statistics(*, state: str, desired: bool, lag: int) -> str:
-    partition = {"partition": 3, "desired": desired, "consumer_lag": lag}
+    partition = {"partition": 3, "desired": desired, "lo_offset": 0, "ls_offset": lag, "next_offset": lag}
+    partition |= {"app_offset": 0 if lag else -1001, "committed_offset": -1001, "fetchq_cnt": lag}
     topics = {"in": {"topic": "in", "partitions": {"3": partition}}}
     return json.dumps({"brokers": {"b": {"state": state}}, "topics": topics})
 
@@ -41,3 +44,55 @@ def test_statistics_tell_whether_a_broker_is_reachable():
     monitor.statistics(statistics(state="DOWN", desired=True, lag=0))
     assert not health.broker_reachable
     assert registry.get_sample_value("lensnet_broker_up", {"stage": "score"}) == 0
+
+
+def test_the_oldest_record_gets_old_while_its_stage_is_stuck_and_is_forgotten_when_nothing_waits():
+    now = [1000.0]
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), TopicSettings(), lambda: now[0])
+
+    def age() -> float | None:
+        return registry.get_sample_value("lensnet_oldest_record_age_seconds", {"stage": "score"})
+
+    assert age() == 0
+    monitor.statistics(statistics(state="UP", desired=True, lag=5))
+    now[0] += 30
+    assert age() == 30  # seen to wait for so long
+    record = SourceRecord("in", 3, 0, None, b"", timestamp=900_000)
+    monitor.committed(Batch([record]), [])
+    assert age() == 130
+    now[0] += 60
+    monitor.statistics(statistics(state="UP", desired=True, lag=4))
+    assert age() == 190
+    monitor.statistics(statistics(state="UP", desired=True, lag=0))
+    assert age() == 0
+    monitor.statistics(statistics(state="UP", desired=True, lag=4))
+    assert age() == 0  # new ones, and none of yesterday's age
+    now[0] += 10
+    assert age() == 10
+    monitor.statistics(statistics(state="UP", desired=False, lag=-1))
+    assert age() == 0
+
+
+# as librdkafka reported them
+FRESH = {"lo_offset": 0, "ls_offset": 18, "next_offset": 0, "committed_offset": -1001, "fetchq_cnt": 0}
+DONE = {"lo_offset": 0, "ls_offset": 18, "next_offset": 18, "committed_offset": 18, "fetchq_cnt": 0}
+QUEUED = {"lo_offset": 0, "ls_offset": 78, "next_offset": 78, "committed_offset": 18, "fetchq_cnt": 58}
+AT_MARKS = DONE | {"ls_offset": 26, "next_offset": 26}
+
+
+@pytest.mark.parametrize(
+    ("partition", "committed", "retrying", "lag"),
+    [
+        (FRESH, None, False, 18),
+        (FRESH | {"ls_offset": -1001}, None, False, None),
+        (FRESH | {"lo_offset": 10}, None, False, 8),
+        (DONE, None, False, 0),
+        (DONE | {"ls_offset": 78}, None, False, 60),
+        (QUEUED, 20, False, 58),
+        (AT_MARKS, 25, False, 0),
+        (AT_MARKS, 21, True, 5),  # the batch in hand does not get through
+    ],
+)
+def test_the_lag_counts_from_what_this_process_committed(partition, committed, retrying, lag):
+    assert partition_lag(partition, committed, retrying=retrying) == lag
