@@ -11,7 +11,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support.closing_notes import note
 from support.shared import made_once
 
 pytest_plugins = ["support.closing_notes"]
@@ -86,6 +85,8 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
 
     The node's log is kept, and named at the end of the run, if any test failed.
     """
+    from support.closing_notes import note  # a plugin: not before pytest has it
+
     from stream_worker.dev_kafka import dev_kafka
 
     with dev_kafka(say=lambda line: print(line, file=sys.__stderr__)) as running:
