@@ -145,7 +145,8 @@ class DeduplicateStage:
             self._groupings.pop(partition, None)
 
     def due(self) -> bool:
-        """Whether a hold is over."""
+        """Whether a hold is over. Rules are looked at here too: a quiet stream follows them as well."""
+        self._rules.refresh()
         release = self._next_release_ms()
         return release is not None and release <= self._clock()
 

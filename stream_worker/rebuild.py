@@ -128,12 +128,19 @@ def _refuse(_: SourceRecord, error: BadPacket) -> None:
     raise error
 
 
-def _outcomes(settings: Settings) -> dict[Position, str]:
+def _outcomes(settings: Settings) -> dict[Position, bool]:
+    """Whether each decided record took part in grouping, by the rules of its time."""
     return {
-        (entry["partition"], entry["offset"]): entry["outcome"]
+        (entry["partition"], entry["offset"]): _took_part(entry)
         for _, entry in _read(settings, settings.topics.outcomes, "outcome")
         if entry["stage"] == STAGE
     }
+
+
+def _took_part(entry: dict[str, Any]) -> bool:
+    # below the grouping threshold a record belongs to no group
+    below = entry["outcome"] == OutcomeKind.BELOW_THRESHOLD and entry["group_id"] is None
+    return not below and entry["outcome"] not in _NOT_IN_STATE
 
 
 def _groups(settings: Settings) -> dict[str, _Group]:
@@ -146,7 +153,7 @@ def _groups(settings: Settings) -> dict[str, _Group]:
 def _regroup(
     settings: Settings,
     committed: dict[int, int],
-    outcomes: dict[Position, str],
+    outcomes: dict[Position, bool],
     groups: dict[str, _Group],
     progress: Callable[[int], None],
 ) -> dict[int, Grouping]:
@@ -163,10 +170,10 @@ def _regroup(
                 continue
             grouping = groupings.setdefault(record.partition, Grouping(settings.rules.grouping))
             arrival = _arrival(record, score)
-            outcome = outcomes.get((record.partition, record.offset))
-            if outcome is None:
+            took_part = outcomes.get((record.partition, record.offset))
+            if took_part is None:
                 grouping.take(arrival, now_ms())
-            elif outcome not in _NOT_IN_STATE:
+            elif took_part:
                 grouping.learn(arrival, now_ms())
             if arrival.home and arrival.sighting.candidate_id in told:
                 told[arrival.sighting.candidate_id].body = arrival.body

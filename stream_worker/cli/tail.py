@@ -141,11 +141,13 @@ def alert_cells(alert: Alert) -> tuple[str, ...]:
 
 
 def _bounded(alerts: Iterator[Alert | None], limit: int | None, idle_exit: float | None) -> Iterator[Alert]:
-    seen, last = 0, time.monotonic()
+    seen, last = 0, float("inf")
     for alert in alerts:
         if alert is not None:
             yield alert
-            seen, last = seen + 1, time.monotonic()
+            seen += 1
+        if alert is not None or last == float("inf"):  # connecting is not idleness
+            last = time.monotonic()
         if seen == limit or (idle_exit is not None and time.monotonic() - last > idle_exit):
             return
 

@@ -140,3 +140,40 @@ def test_stop_finishes_the_batch_in_hand():
 
     run(StopsWhileProcessing(), log, stop, [])
     assert b"".join(log.written) == b"ABC"
+
+
+class Memory:
+    """A state that has something to write on the first idle poll."""
+
+    def __init__(self):
+        self.events, self.waiting = [], True
+
+    def due(self):
+        return self.waiting
+
+    def committed(self):
+        self.events.append("committed")
+
+    def rewound(self):
+        self.events.append("rewound")
+
+
+def test_a_state_follows_the_transactions_and_writes_when_idle():
+    stop, memory = Event(), Memory()
+
+    class Idle(FakeLog):
+        def poll_batch(self):
+            batch = super().poll_batch()
+            if batch is None and memory.waiting:
+                self.stop.clear()
+            return batch
+
+        def empty_batch(self):
+            memory.waiting = False
+            self.stop.set()
+            return Batch((), "metadata", {}, {("in", 0): self.position})
+
+    log = Idle([b"a"], stop, failures=[TransactionAborted("x"), None])
+    run_loop(Upper(), log, log, Ear(), stop, LoopSettings(), state=memory, wait=lambda _: None)
+    assert memory.events == ["rewound", "committed", "committed"]
+    assert log.commits == 2

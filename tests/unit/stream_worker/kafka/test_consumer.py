@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.errors import ConsumerFatal
@@ -168,3 +168,70 @@ def test_headers_the_client_cannot_return_do_not_stop_the_record():
     records = made.poll_batch().records
     assert [r.offset for r in records] == [0, 1]
     assert records[0].headers == ()
+
+
+class FakeState:
+    def __init__(self):
+        self.events = []
+
+    def restore(self, partitions):
+        self.events.append(("restore", *partitions))
+
+    def drop(self, partitions):
+        self.events.append(("drop", *partitions))
+
+    def idle_s(self):
+        return 1.0
+
+
+class StatefulConsumer(FakeConsumer):
+    """Knows committed offsets; unstable ones are asked for again."""
+
+    def __init__(self, script, committed):
+        super().__init__(script)
+        self.answers, self.assigned = committed, []
+
+    def committed(self, partitions, timeout):
+        answer = self.answers.pop(0)
+        if isinstance(answer, KafkaError):
+            raise KafkaException(answer)
+        return [TopicPartition("in", p.partition, answer[p.partition]) for p in partitions]
+
+    def incremental_assign(self, partitions):
+        self.assigned = [(p.partition, p.offset) for p in partitions]
+
+
+def stateful(script, *committed):
+    consumer, state = StatefulConsumer(script, list(committed)), FakeState()
+    return GroupSource(consumer, "in", LoopSettings(), state=state), consumer, state
+
+
+def test_state_is_restored_after_the_offsets_are_stable_and_before_the_first_record():
+    unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
+    made, consumer, state = stateful(
+        [rebalance("assign", 0, 1), FakeMessage(0, 7)], unstable, {0: 7, 1: -1001}
+    )
+    batch = made.poll_batch()
+    assert state.events == [("restore", 0, 1)]
+    assert consumer.assigned == [(0, 7), (1, -1001)]
+    assert batch.next_offsets == {("in", 0): 8}
+
+
+def test_an_empty_batch_commits_the_present_positions_again():
+    made, _, state = stateful([rebalance("assign", 0, 1), FakeMessage(1, 3)], {0: 7, 1: 3})
+    batch = made.poll_batch()
+    assert made.empty_batch().next_offsets == {("in", 0): 7, ("in", 1): 4}
+    made.rewind(batch)
+    assert made.empty_batch().next_offsets == {("in", 0): 7, ("in", 1): 3}
+    made._consumer.script.append(rebalance("revoke", 1))
+    assert made.poll_batch() is None
+    assert state.events[-1] == ("drop", 1)
+    assert made.empty_batch().next_offsets == {("in", 0): 7}
+    assert made.empty_batch().group_metadata == "metadata"
+
+
+def test_a_state_that_cannot_be_restored_is_fatal():
+    denied = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    made, _, _ = stateful([rebalance("assign", 0)], denied)
+    with pytest.raises(ConsumerFatal, match="state not restored"):
+        made.poll_batch()
