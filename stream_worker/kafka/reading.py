@@ -27,6 +27,13 @@ _NOT_YET = frozenset(
         KafkaError._WAIT_COORD,  # noqa: SLF001 - librdkafka's local codes start so
     }
 )
+_LEADERLESS = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
 
 
 def read_all(
@@ -107,7 +114,21 @@ def watermarks(
     if not partitions:
         raise _local_error(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist")
     asked = partitions.keys() if wanted is None else partitions.keys() & set(wanted)
-    return {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
+    return {n: _watermark(consumer, TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
+
+
+def _watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """Ask again while a partition that exists has no leader: a broker that was away comes back."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(partition, timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return low, high
 
 
 def written_ends(

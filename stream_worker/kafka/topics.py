@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+    TopicMetadata,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from stream_worker.kafka.clients import CANDIDATE_MAX_BYTES
@@ -58,7 +64,7 @@ def topic_specs(
 def create_topics(
     admin: AdminClient, specs: list[TopicSpec], *, replication_factor: int, timeout_s: float = 30.0
 ) -> TopicReport:
-    """Create what is missing; existing topics are left as they are. Blocks.
+    """Create what is missing, and wait until the brokers know it; existing topics stay as they are. Blocks.
 
     Raises
     ------
@@ -82,7 +88,21 @@ def create_topics(
             created.append(name)
     if failed:
         raise TopicCreationError("; ".join(sorted(failed)))
+    _wait_until_led(admin, created, timeout_s)
     return TopicReport(tuple(sorted(created)), tuple(sorted(existing)))
+
+
+def _wait_until_led(admin: AdminClient, names: list[str], timeout_s: float) -> None:
+    """Wait until every partition has a leader: a busy broker hears of a new topic after its controller."""
+    deadline = time.monotonic() + timeout_s
+    while waiting := [name for name in names if not _is_led(admin.list_topics(name, timeout_s).topics[name])]:
+        if time.monotonic() > deadline:
+            raise TopicCreationError("; ".join(f"{name}: created, but without leader" for name in waiting))
+        time.sleep(0.05)
+
+
+def _is_led(topic: TopicMetadata) -> bool:
+    return topic.error is None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
 
 def partition_counts(admin: AdminClient, names: Iterable[str], timeout_s: float = 30.0) -> dict[str, int]:
