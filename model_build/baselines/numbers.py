@@ -81,7 +81,8 @@ def baseline_section(numbers: Mapping[str, Any]) -> Section:
         lead += (
             f" Short trainings see {training['examples']:,} examples, crops among them, for "
             f"{training['epochs']} epochs: they are to be held against each other, not against the trained "
-            "network, which saw all for more."
+            "network, which saw all for more. Each was trained once: intervals are of the stars, not of "
+            "chance in training."
         )
     rows: list[list[object]] = []
     if numbers["run"] is not None:
