@@ -17,6 +17,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "train": ("model_build.training.cli:train", "Train the network on a training set."),
     "evaluate": ("model_build.evaluation.cli:evaluate", "Measure a bundle on simulated seasons: one page."),
+    "baselines": (
+        "model_build.baselines.cli:baselines",
+        "Train and measure simpler classifiers on the same split.",
+    ),
     "export": ("model_build.bundle_commands:export", "Make a bundle of training runs."),
     "check": ("model_build.bundle_commands:check", "Check that a bundle computes what its network does."),
 }

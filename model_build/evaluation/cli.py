@@ -47,6 +47,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--set-season", type=_FOLDER, help="The season that --set was made of: how much must be seen.")
 @click.option("--run", type=_FOLDER, help="Folder of a training run with history.csv: learning curves.")
 @click.option(
+    "--baselines",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What model-build baselines wrote: a section.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("evaluation.html"),
@@ -71,6 +76,7 @@ def evaluate(
     training_set: Path | None,
     set_season: Path | None,
     run: Path | None,
+    baselines: Path | None,
     out: Path,
     workers: int,
     cache: Path,
@@ -88,8 +94,13 @@ def evaluate(
         raise click.UsageError("--set-season goes with --set")
     if not out.absolute().parent.is_dir():
         raise click.UsageError(f"{out.parent}: no such folder, the page would go there")
+    from model_build.baselines.numbers import BadBaselines, read_baselines
     from model_build.evaluation.evaluate import Inputs, own_season
 
+    try:
+        of_baselines = None if baselines is None else read_baselines(baselines)
+    except BadBaselines as error:
+        raise click.UsageError(str(error)) from error
     bundle = _load(source)
     signal.signal(signal.SIGTERM, _interrupt)
     start = time.monotonic()
@@ -103,7 +114,7 @@ def evaluate(
                 set_season=set_season,
                 run=run,
             )
-            numbers = _evaluate(inputs, bundle, out, workers, cache, progress)
+            numbers = _evaluate(inputs, bundle, of_baselines, out, workers, cache, progress)
     except KeyboardInterrupt:
         click.echo("interrupted: the same command goes on from here", err=True)
         sys.exit(_INTERRUPTED)
@@ -111,13 +122,19 @@ def evaluate(
 
 
 def _evaluate(
-    inputs: Inputs, bundle: Bundle, out: Path, workers: int, cache: Path, progress: Progress
+    inputs: Inputs,
+    bundle: Bundle,
+    of_baselines: dict[str, Any] | None,
+    out: Path,
+    workers: int,
+    cache: Path,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Evaluate and write page and numbers."""
     from model_build.dataset import DatasetError
     from model_build.evaluation.evaluate import evaluate as run_evaluation
     from model_build.evaluation.history import BadHistory
-    from model_build.evaluation.numbers import numbers_of
+    from model_build.evaluation.numbers import DETAILS, numbers_of
     from model_build.evaluation.report import page_of
     from model_build.evaluation.scoring import BundleChanged
     from model_build.evaluation.splits import OtherStandardisation
@@ -132,7 +149,9 @@ def _evaluate(
         with open_crew(workers) as crew:
             found = run_evaluation(inputs, bundle, crew, cache, progress)
         numbers = numbers_of(found)
-        write_page(out, page_of(found))
+        if of_baselines is not None:
+            numbers[DETAILS]["baselines"] = of_baselines
+        write_page(out, page_of(found, of_baselines))
         write_page(out.with_suffix(".json"), json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     except OtherStandardisation as error:
         raise click.UsageError(f"{error}: add --set-season") from error

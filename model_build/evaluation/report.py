@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from model_build.baselines.numbers import baseline_section
 from model_build.evaluation.evaluate import Evaluation
 from model_build.evaluation.season_sections import (
     accuracy_section,
@@ -21,8 +25,8 @@ from model_build.evaluation.stream_section import stream_section
 from stream_worker.report_page import Section, page
 
 
-def page_of(evaluation: Evaluation) -> str:
-    """Return the page: HTML, self-contained."""
+def page_of(evaluation: Evaluation, baselines: Mapping[str, Any] | None = None) -> str:
+    """Return the page: HTML, self-contained; ``baselines`` as ``model-build baselines`` wrote them."""
     figures, manifest = evaluation.figures, evaluation.bundle.manifest
     sections: list[Section | None] = [
         origin_section(evaluation),
@@ -37,6 +41,8 @@ def page_of(evaluation: Evaluation) -> str:
     if evaluation.training_set is not None:
         its = evaluation.training_set
         sections += [split_section(its), visibility_section(its), missing_section(its)]
+    if baselines is not None:
+        sections.append(baseline_section(baselines))
     if evaluation.history is not None:
         sections.append(learning_section(evaluation.history))
     title = f"Evaluation of {manifest.name} {manifest.version}"

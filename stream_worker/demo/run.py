@@ -76,6 +76,7 @@ class DemoResult:
             "scored": score.outcomes["SCORED"],
             "published": grouping.outcomes["PUBLISHED"],
             "below_threshold": grouping.outcomes["BELOW_THRESHOLD"],
+            "grouping": {kind.lower(): n for kind, n in sorted(grouping.outcomes.items()) if n},
             "quarantined": score.outcomes["QUARANTINED"] + grouping.outcomes["QUARANTINED"],
             "balanced": self.balanced,
             "real_event": {

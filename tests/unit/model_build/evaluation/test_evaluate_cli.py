@@ -98,6 +98,31 @@ def test_again_from_the_cache_without_the_rest(made, season):
     assert "Natural stream" not in html
 
 
+def test_baselines_are_a_section(made, season, tmp_path):
+    folder, _ = made
+    accuracy = {"value": 0.8, "interval": [0.7, 0.9]}
+    of_one = {"title": "A stump", "threshold": 0.5, "binary": accuracy, "multiclass": accuracy}
+    of_one |= {
+        "recall": dict.fromkeys(("yes", "maybe", "no"), accuracy),
+        "over_run": None,
+        "over_short": None,
+    }
+    numbers = {"baselines_version": 1, "n": {"train": 80, "validation": 10, "test": 10}, "run": None}
+    numbers |= {"training": None, "baselines": {"stump": of_one}}
+    (tmp_path / "baselines.json").write_text(json.dumps(numbers))
+    common = ("--season", season, "--cache", folder / "cache", "--out", tmp_path / "page.html")
+    result = invoke(*common, "--baselines", tmp_path / "baselines.json")
+    assert result.exit_code == 0, result.output
+    html = (tmp_path / "page.html").read_text("utf-8")
+    assert "<h2>Baselines</h2>" in html
+    assert "A stump" in html
+    assert json.loads((tmp_path / "page.json").read_text())["details"]["baselines"] == numbers
+    (tmp_path / "baselines.json").write_text("{}")
+    result = invoke(*common, "--baselines", tmp_path / "baselines.json")
+    assert result.exit_code == 2
+    assert "baselines_version None, expected 1" in result.output
+
+
 def test_what_cannot_be_evaluated_is_said(season, training_set, tmp_path):
     common = ("--cache", tmp_path / "cache", "--out", tmp_path / "page.html")
     result = invoke("--season", season, "--set-season", season, *common)
