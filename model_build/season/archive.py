@@ -50,7 +50,7 @@ def existing_archive(directory: Path) -> list[Path]:
 
 def write_archive(
     season: Season,
-    labelled: Sequence[LabelledStar],
+    balanced: Sequence[LabelledStar],
     contents: Contents,
     scene: Scene,
     directory: Path,
@@ -59,14 +59,15 @@ def write_archive(
 ) -> Written:
     """Write the candidates that ``contents`` asks for, ``run-YYYY-MM-DD.avro`` for each run, then the tables.
 
-    Of labelled stars the candidates at the date of their label and at the first that listed them are
-    written; of a stream all that vetting kept. A run's file that is there already is left alone:
-    it is whole, and what an equal season wrote.
+    Of the balanced set the candidates at the date of their label and at the first that listed them are
+    written; for training those at their last listing too, and all other labelled stars at their label's
+    date and at their last listing; of a stream all that vetting kept. A run's file that is there
+    already is left alone: it is whole, and what an equal season wrote.
 
     Parameters
     ----------
-    labelled
-        The stars whose labels the truth table tells.
+    balanced
+        The balanced set; of a stream, all labelled stars.
 
     Raises
     ------
@@ -74,8 +75,14 @@ def write_archive(
         If a stream has fewer candidates than ``contents.at_most``.
     """
     numbers = {star.star_id: number for number, star in season.stars.items()}
-    labels = {numbers[label.star_id]: label for label in labelled}
-    wanted = _wanted(season, labels, contents)
+    chosen = {numbers[label.star_id]: label for label in balanced}
+    every = season.labelled if contents.kind == "training" else balanced
+    labels = {numbers[label.star_id]: label for label in every}
+    if contents.kind == "stream":
+        wanted = _stream(season, contents)
+    else:
+        last = _last_listings(season) if contents.kind == "training" else {}
+        wanted = _of_labels(season, _dates(chosen, labels, last))
     total = sum(len(found) for found in wanted.values())
     if contents.at_most is not None and total < contents.at_most:
         raise TooFewCandidates(f"{contents.at_most} candidates wanted, the season has {total}")
@@ -85,7 +92,7 @@ def write_archive(
             chunks = workers.map("packets", in_chunks(found, _PACKETS_AT_ONCE))
             write_candidates(path, (packet for chunk in chunks for packet in chunk))
         progress("write", done, len(wanted))
-    write_truth(directory / TRUTH_FILE, _truth(season, labels, scene, wanted))
+    write_truth(directory / TRUTH_FILE, _truth(season, labels, frozenset(chosen), scene, wanted))
     write_events(directory / EVENTS_FILE, event_rows(season))
     return Written(len(wanted), total)
 
@@ -93,27 +100,51 @@ def write_archive(
 _Wanted = Mapping[str, Sequence[tuple[int, Detection]]]
 
 
-def _wanted(season: Season, labels: Mapping[int, LabelledStar], contents: Contents) -> _Wanted:
+def _stream(season: Season, contents: Contents) -> _Wanted:
     """Star numbers and detections to write, by run, of runs that have any."""
     wanted: dict[str, list[tuple[int, Detection]]] = {}
     left = contents.at_most
     for run in season.runs:
-        if contents.kind == "stream":
-            found = sorted(run.kept.items())[:left] if contents.holds(run.run.run_id) else []
-            left = None if left is None else left - len(found)
-        else:
-            found = [one for one in sorted(run.kept.items()) if _carries_label(run, labels.get(one[0]))]
+        found = sorted(run.kept.items())[:left] if contents.holds(run.run.run_id) else []
+        left = None if left is None else left - len(found)
         if found:
             wanted[run.run.run_id] = found
     return wanted
 
 
-def _carries_label(run: RunReview, label: LabelledStar | None) -> bool:
-    return label is not None and run.run.run_id in (label.run_id, label.first_run_id)
+def _of_labels(season: Season, dates: Mapping[int, frozenset[str]]) -> _Wanted:
+    """The same of labelled stars, each with the runs that are wanted of it."""
+    wanted: dict[str, list[tuple[int, Detection]]] = {}
+    for run in season.runs:
+        run_id = run.run.run_id
+        found = [one for one in sorted(run.kept.items()) if run_id in dates.get(one[0], ())]
+        if found:
+            wanted[run_id] = found
+    return wanted
+
+
+def _dates(
+    chosen: Mapping[int, LabelledStar], labels: Mapping[int, LabelledStar], last: Mapping[int, str]
+) -> dict[int, frozenset[str]]:
+    """Runs wanted of each labelled star: its label's, its last, and of those chosen its first."""
+    return {
+        n: frozenset(
+            {label.run_id, last.get(n, label.run_id), *([label.first_run_id] if n in chosen else [])}
+        )
+        for n, label in labels.items()
+    }
+
+
+def _last_listings(season: Season) -> dict[int, str]:
+    return {number: run.run.run_id for run in season.runs for number in run.kept}
 
 
 def _truth(
-    season: Season, labels: Mapping[int, LabelledStar], scene: Scene, wanted: _Wanted
+    season: Season,
+    labels: Mapping[int, LabelledStar],
+    chosen: frozenset[int],
+    scene: Scene,
+    wanted: _Wanted,
 ) -> list[TruthRow]:
     histories = {history.star_id: history for history in season.histories}
     listed = sorted({number for found in wanted.values() for number, _ in found})
@@ -131,6 +162,7 @@ def _truth(
                     runs[run_id],
                     detection,
                     labels.get(number),
+                    chosen=number in chosen,
                     cluster=group[number],
                     event_class=None if history.event_class is None else history.event_class.value,
                     listed=(history.appearances[0].run_id, history.appearances[-1].run_id),
@@ -160,6 +192,7 @@ def _row(
     detection: Detection,
     label: LabelledStar | None,
     *,
+    chosen: bool,
     cluster: int,
     event_class: str | None,
     listed: tuple[str, str],
@@ -171,7 +204,7 @@ def _row(
         run_id=run.run.run_id,
         t_cut=run.run.t_cut,
         label=None if label is None else label.label.value,
-        selected=label is not None and run.run.run_id == label.run_id,
+        selected=chosen and label is not None and run.run.run_id == label.run_id,
         first_run_id=listed[0],
         last_run_id=listed[1] if label is None else label.run_id,
         new=appearance.new,

@@ -30,17 +30,17 @@ _NEEDS = ("astropy", "pyarrow", "scipy", "threadpoolctl", "VBMicrolensing")
 @click.command(
     epilog="\b\nExamples:\n"
     "  model-build simulate --out season                            # about 600 labelled stars\n"
-    "  model-build simulate --scale paper --seed 7 --workers 4 --out train\n"
+    "  model-build simulate --scale train --seed 7 --workers 4 --out train\n"
     "  model-build simulate --scale paper --perturbed 1 --seed 8 --out perturbed\n"
     "  model-build simulate --scale natural --seed 9 --out stream   # five weeks, every candidate\n"
     "  model-build simulate --candidates 300 --out demo             # a week, quickly\n"
-    "  model-build simulate --scale paper --seed 7 --out train --resume"
+    "  model-build simulate --scale train --seed 7 --out train --resume"
 )
 @click.option("--season", type=click.IntRange(2015, 2049), default=2021, show_default=True, help="Year.")
 @click.option(
     "--scale",
-    help="Share of the survey, or ci (about 600 labelled stars), paper (5,053 of them), natural (every "
-    "candidate of 25 runs).  [ci]",
+    help="Share of the survey, or ci (about 600 labelled stars), paper (5,053 of them), train (the same and "
+    "all other labels found), natural (every candidate of 25 runs), wide (of 2.5 times as many stars).  [ci]",
 )
 @click.option(
     "--candidates", type=click.IntRange(1), help="Instead: so many candidates of one week, unselected."

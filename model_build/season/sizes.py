@@ -16,12 +16,12 @@ _SPARE: Final = 100  # candidates come in clusters: few of them are few clusters
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What of a season is written: the labelled stars, or the candidates of some runs as they come.
+    """What of a season is written: labelled stars, or the candidates of some runs as they come.
 
     Parameters
     ----------
     kind
-        "labelled" or "stream".
+        "labelled": the balanced set; "training": that, all other labels found and last listings; "stream".
     first_run, last_run
         Runs of a stream (``"2021-05-31"``), inclusive; None without limit.
     at_most
@@ -51,16 +51,20 @@ class SeasonSize:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
+_FIVE_WEEKS: Final = Contents("stream", "2021-05-31", "2021-07-02")
 NAMED_SIZES: Final[Mapping[str, SeasonSize]] = MappingProxyType(
     {
         "ci": SeasonSize(0.16, 0.0024),
         "paper": SeasonSize(1.0, 1 / 9),
+        "train": SeasonSize(1.0, 1 / 9, Contents("training")),
         "test": SeasonSize(1.0, 0.06),
-        "natural": SeasonSize(1 / 25, 1 / 25, Contents("stream", "2021-05-31", "2021-07-02")),
+        "natural": SeasonSize(1 / 25, 1 / 25, _FIVE_WEEKS),
+        "wide": SeasonSize(1 / 10, 1 / 10, _FIVE_WEEKS),
     }
 )
-"""``paper`` gives the published label counts, ``ci`` about 600 labels, ``test`` some 4,000 in two thirds of
-the paper's time, with fewer Maybes, ``natural`` five weeks unselected."""
+"""``paper`` gives the published label counts, ``train`` the same season with every label it has, ``ci`` about
+600 labels, ``test`` some 4,000 in two thirds of the paper's time, with fewer Maybes, ``natural`` five weeks
+unselected, ``wide`` the same of 2.5 times as many stars."""
 
 
 def short_stream(candidates: int) -> SeasonSize:

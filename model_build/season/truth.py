@@ -29,7 +29,8 @@ class TruthRow:
     label
         yes, maybe or no: of the star; None if it has none.
     selected
-        Whether this candidate carries the star's label in the balanced set.
+        Whether this candidate carries its star's label in the balanced set; one of another labelled star
+        does if ``run_id`` is ``last_run_id``.
     first_run_id, last_run_id
         Of the star: the first run that listed it, and the one of its labelled candidate (the last that
         listed it where it has no label).

@@ -85,7 +85,7 @@ class SeasonRecord:
     seed: int
     scale_events: float
     scale_false: float
-    contents: Literal["labelled", "stream"]
+    contents: Literal["labelled", "training", "stream"]
     perturbed: int | None
     stars: int
     runs: tuple[Run, ...]

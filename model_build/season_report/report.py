@@ -20,6 +20,7 @@ from stream_worker.report_page import Section, page, table
 
 _CONTENTS: Final = {
     "labelled": "labelled stars at the dates of their first listing and of their label",
+    "training": "all labelled stars, at the dates of their labels and last listings",
     "stream": "every candidate of some runs",
 }
 

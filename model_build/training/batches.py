@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_build.augment import lose
-from model_build.dataset import bucketed_batches
+from model_build.dataset import bucketed_batches, class_weights
 from model_build.metrics import NO
 from model_build.training.options import Task, TrainingOptions
 from model_build.training_set.reader import TrainingSet
@@ -32,14 +33,14 @@ class Batch:
     weights: dict[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Batches:
     """The examples to train on, epoch by epoch.
 
     Parameters
     ----------
     of, places
-        Training set, and where its examples to train on are.
+        Training set, and where its examples to train on are; classes are weighted by their numbers there.
     task
         Heads that are trained: the others' weights are 0.
     """
@@ -49,6 +50,12 @@ class Batches:
     options: TrainingOptions
     task: Task
     seed: int
+
+    @cached_property
+    def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of No and the rest [2], and of each of `CLASSES` [3]."""
+        labels = self.of.labels[self.places]
+        return class_weights((labels != NO).astype(np.int64), 2), class_weights(labels, len(CLASSES))
 
     @property
     def steps(self) -> int:
@@ -73,9 +80,10 @@ class Batches:
         reviewed = (labels != NO).astype(np.int64)
         classes = np.eye(len(CLASSES), dtype=np.float32)[labels]
         smooth = self.options.label_smoothing
+        of_review, of_classes = self._weights
         weights = (
-            self.of.review_weights[reviewed] * (self.task != "multiclass"),
-            self.of.class_weights[labels] * (self.task != "binary"),
+            of_review[reviewed] * (self.task != "multiclass"),
+            of_classes[labels] * (self.task != "binary"),
         )
         return Batch(
             inputs={branch: inputs[branch] for branch in BRANCHES},

@@ -95,7 +95,7 @@ def train(
     from model_build.training.fit import train as fit
     from model_build.training.history import Epoch
 
-    places = found.places("train", "labelled", "crop")
+    places = found.places("train", *options.origins)
     if limit is not None:
         places = np.sort(np.random.default_rng(seed).permutation(places)[:limit])
     start = time.monotonic()

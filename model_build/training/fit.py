@@ -65,7 +65,7 @@ def train(
     folder
         `Run` folder; a checkpoint in it must be of these very parameters.
     places
-        Examples to train on; all of the set's by default.
+        Examples to train on; all that the options name by default.
     """
     import keras
     import tensorflow as tf
@@ -74,7 +74,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     write_run(folder, Run(options, task, seed, of.sha256))
     if places is None:
-        places = of.places("train", "labelled", "crop")
+        places = of.places("train", *options.origins)
     batches = Batches(of, places, options, task, seed)
     with _strategy().scope():
         model = build_network(options.network)

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from model_build.augment import Losses
 from model_build.network_options import NetworkOptions
+from model_build.training_set.plan import ORIGINS, PAPER_ORIGINS
 
 Task = Literal["binary", "multiclass", "both"]
 TASKS: Final[tuple[Task, ...]] = ("binary", "multiclass", "both")
@@ -29,6 +30,8 @@ class TrainingOptions:
     ----------
     network, losses
         The network, and what of the data is lost at random in training.
+    origins
+        Which of a training set's examples are trained on: some of `ORIGINS`.
     epochs, patience
         Most epochs, and how many without a better validation loss end the training.
     batch_size
@@ -46,6 +49,7 @@ class TrainingOptions:
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     losses: Losses = field(default_factory=Losses)
+    origins: tuple[str, ...] = PAPER_ORIGINS
     epochs: int = 40
     patience: int = 10
     batch_size: int = 64
@@ -69,6 +73,7 @@ class TrainingOptions:
             "clip_norm": not self.clip_norm >= 0.0,
             "label_smoothing": not 0.0 <= self.label_smoothing < 1.0,
             "averaging": not 0.0 <= self.averaging < 1.0,
+            "origins": not set(PAPER_ORIGINS[:1]) <= set(self.origins) <= set(ORIGINS),
         }
         faults = [f"{name} can't be {getattr(self, name)!r}" for name, bad in wrong.items() if bad]
         if faults:

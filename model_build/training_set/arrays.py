@@ -19,7 +19,7 @@ from stream_worker.preprocessing import FEATURES, SITES
 
 MANIFEST_FILE: Final = "manifest.json"
 VERSION_NAME: Final = "training_set_version"
-TRAINING_SET_VERSION: Final = 1
+TRAINING_SET_VERSION: Final = 2
 ROW_FILES: Final = tuple(f"rows_{site}.npy" for site in SITES)
 """float32 [rows, 12] per site: all examples' observations one after the other, standardised."""
 OFFSET_FILES: Final = tuple(f"offsets_{site}.npy" for site in SITES)

@@ -98,6 +98,7 @@ def build_training_set(
     with open_crew(workers) as crew, new_folder(out) as folder:
         plan = make_plan(
             stars.stars,
+            stars.others,
             _survey(reading, stars, options, crew),
             split_by=options.split_by,
             copies=options.copies,
@@ -127,8 +128,10 @@ class _Reading:
 
 
 def _survey(reading: _Reading, stars: LabelledStars, options: SetOptions, crew: Crew) -> dict[str, Offer]:
-    """Ask each candidate for what it can give; those of first dates for no crops."""
-    most = {star.first_candidate_id: 0 for star in stars.stars if star.first_candidate_id is not None}
+    """Ask each candidate for what it can give; only those of the balanced set's labels for crops."""
+    every = (*stars.stars, *stars.others)
+    ids = {one for star in every for one in (star.first_candidate_id, star.last_candidate_id) if one}
+    most = dict.fromkeys((*ids, *(star.candidate_id for star in stars.others)), 0)
     most |= {star.candidate_id: most_crops(options.copies[CLASSES[star.label]]) for star in stars.stars}
     tasks = ((one, most[one.candidate_id]) for one in reading.candidates("survey", frozenset(most)))
     work = partial(offers, seed=options.seed, options=options.preprocessing)
@@ -138,11 +141,11 @@ def _survey(reading: _Reading, stars: LabelledStars, options: SetOptions, crew: 
 
 
 def _fit(reading: _Reading, plan: Plan, options: SetOptions, crew: Crew) -> Standardisation:
-    """Fit on all examples to train on, crops included (Viaña et al. 2025, sec. 5.4)."""
+    """Fit on the paper's examples to train on, crops included (Viaña et al. 2025, sec. 5.4)."""
     training = {
         name: found
         for name, examples in plan.examples.items()
-        if (found := tuple(one for one in examples if one.to_train_on))
+        if (found := tuple(one for one in examples if one.of_paper))
     }
     work = partial(prepared_examples, options=options.preprocessing)
     tasks = _tasks(reading, "fit", training)
@@ -157,7 +160,7 @@ def _write(
     standardisation: Standardisation,
     crew: Crew,
 ) -> IntArray:
-    """Write all examples and return the labels of those to train on, int64."""
+    """Write all examples and return the labels of the paper's to train on, int64."""
     work = partial(standardised_examples, options=options.preprocessing, standardisation=standardisation)
     writer = ArraysWriter(folder)
     labels: list[int] = []
@@ -165,7 +168,7 @@ def _write(
         for chunk in crew.map(work, _tasks(reading, "write", plan.examples)):
             for example, t_cut, t_break, branches in chunk:
                 writer.append(example, t_cut, t_break, branches)
-                if example.to_train_on:
+                if example.of_paper:
                     labels.append(example.label)
         writer.close()
     finally:

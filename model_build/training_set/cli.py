@@ -26,7 +26,7 @@ _INTERRUPTED = 130
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  model-build simulate --scale paper --seed 7 --out season\n"
+    "  model-build simulate --scale train --seed 7 --out season\n"
     "  model-build dataset season --out set                   # split by cluster, six examples per star\n"
     "  model-build dataset season --out star --split star     # siblings of training stars are held out\n"
     "  model-build dataset season --out plain --copies 1 1 1  # no augmentation\n"
@@ -78,11 +78,12 @@ def dataset(
 ) -> None:
     """Split, augment and prepare the labelled candidates of a season; write them as arrays.
 
-    Of each star the candidate at its label's date goes into the set, split 80/10/10 class by class; then
-    crops of it, at identical times over all sites; and, for evaluation only, its candidate of the first
-    date. All are prepared as the worker does and standardised by the examples to train on. Writes .npy
-    files and manifest.json with their hashes. Equal seasons, options and seeds give equal bytes, whatever
-    the number of workers.
+    Of each star of the balanced set the candidate at its label's date goes into the set, split 80/10/10
+    class by class; then crops of it, at identical times over all sites; and its candidates of the first
+    and the last date. Labelled stars outside the balanced set (simulate --scale train) are added to train
+    on, unless they have a sibling held out. All are prepared as the worker does and standardised by the
+    training stars at their labels' dates and their crops. Writes .npy files and manifest.json with their
+    hashes. Equal seasons, options and seeds give equal bytes, whatever the number of workers.
     """
     require_training_libraries(*_NEEDS)
     from model_build.dataset import DatasetError
@@ -128,12 +129,23 @@ def _tell(manifest: Mapping[str, Any], out: Path, seconds: float, *, as_json: bo
         told |= {name: manifest[name] for name in ("split_by", "seed", "class_weights")}
         click.echo(json.dumps(told | counts | {"seconds": round(seconds, 1)}))
         return
-    for kind, what in (("stars", "stars"), ("examples", "with crops"), ("first", "at their first date")):
+    kinds = (
+        ("stars", "stars"),
+        ("examples", "with crops"),
+        ("first", "at their first date"),
+        ("last", "at their last date, after their label's"),
+    )
+    for kind, what in kinds:
         parts = [
             f"{split} {sum(of_class.values())} ({', '.join(f'{n} {name}' for name, n in of_class.items())})"
             for split, of_class in counts[kind].items()
         ]
         click.echo(f"{what}: {', '.join(parts)}")
+    others = ", ".join(f"{n} {name}" for name, n in counts["others"].items())
+    click.echo(
+        f"to train on beside the balanced set: {others}; kept out of it for held-out siblings: "
+        f"{counts['others_held_out']}"
+    )
     for by, found in counts["siblings_of_training"].items():
         held_out = ", ".join(f"{n} in {split}" for split, n in found.items())
         click.echo(f"split by {by}: siblings of training stars {held_out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -26,8 +26,11 @@ from model_build.training_set.stars import LabelledStar
 from stream_worker.bundle import CLASSES
 
 SplitBy = Literal["cluster", "star"]
-ORIGINS: Final = ("labelled", "crop", "first")
-"""What an example is: a star's candidate at its label's date, a crop of it, that of its first date."""
+ORIGINS: Final = ("labelled", "crop", "first", "last", "other")
+"""What an example is: a star's candidate at its label's date, a crop of it, that of its first date, of its
+last; any of a labelled star outside the balanced set, which is never held out."""
+PAPER_ORIGINS: Final = ORIGINS[:2]
+"""What the paper trains on."""
 
 PAPER_COPIES: Final[Mapping[str, float]] = MappingProxyType(
     {"yes": 10902 / 1825, "maybe": 7404 / 1190, "no": 12008 / 2038}
@@ -52,9 +55,9 @@ class Example:
     crop: Crop | None = None
 
     @property
-    def to_train_on(self) -> bool:
-        """Whether a network may see it."""
-        return self.split == TRAIN and ORIGINS[self.origin] != "first"
+    def of_paper(self) -> bool:
+        """Whether the paper would train on it: a training star at its label's date, or a crop of that."""
+        return self.split == TRAIN and ORIGINS[self.origin] in PAPER_ORIGINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def most_crops(copies: float) -> int:
 
 def make_plan(
     stars: Sequence[LabelledStar],
+    others: Sequence[LabelledStar],
     offers: Mapping[str, Offer],
     *,
     split_by: SplitBy,
@@ -82,10 +86,11 @@ def make_plan(
 
     Parameters
     ----------
-    stars
-        By star id.
+    stars, others
+        The balanced set and labelled stars outside it, by star id. Of the others those are trained on
+        that share no cluster with a star held out.
     offers
-        Of every candidate of the stars, by its id.
+        Of every candidate of both, by its id.
     split_by
         What may not be on two sides.
     copies
@@ -112,12 +117,18 @@ def make_plan(
     available = np.array([len(offers[star.candidate_id].crops) for star in usable], np.int64)
     given = _crops_given(side, labels, available, copies, seed)
     examples: dict[str, tuple[Example, ...]] = {}
-    for example in _examples(usable, offers, side, given):
+    held_out = frozenset(clusters[side != TRAIN].tolist())
+    more = [star for star in others if star.cluster not in held_out]
+    found = [*_examples(usable, offers, side, given), *_other_examples(more, offers)]
+    for example in found:
         examples[example.candidate_id] = (*examples.get(example.candidate_id, ()), example)
     report = {
         "stars": _table(counts),
         "examples": _table(counts + _cross(side, labels, given)),
-        "first": _table(_cross(side, labels, [_first_usable(star, offers) for star in usable])),
+        "first": _table(_cross(side, labels, [_usable(star.first_candidate_id, offers) for star in usable])),
+        "last": _table(_cross(side, labels, [_usable(star.last_candidate_id, offers) for star in usable])),
+        "others": _by_class(more),
+        "others_held_out": len(others) - len(more),
         "stars_by_crops": {str(n): count for n, count in sorted(Counter(given.tolist()).items())},
         "too_few_observations": len(stars) - len(usable),
         "clusters": int(np.unique(clusters).size),
@@ -147,18 +158,32 @@ def _crops_given(
 def _examples(
     stars: Sequence[LabelledStar], offers: Mapping[str, Offer], side: IntArray, given: IntArray
 ) -> Iterable[Example]:
-    labelled, crop, first = range(len(ORIGINS))
+    labelled, crop, first, last, _ = range(len(ORIGINS))
     for star, split, n_crops in zip(stars, side.tolist(), given.tolist(), strict=True):
         of_star = (star.star_id, star.cluster, star.label, split)
         yield Example(star.candidate_id, *of_star, labelled)
         for part in offers[star.candidate_id].crops[:n_crops]:
             yield Example(star.candidate_id, *of_star, crop, part)
-        if star.first_candidate_id is not None and offers[star.first_candidate_id].usable:
-            yield Example(star.first_candidate_id, *of_star, first)
+        for candidate_id, origin in ((star.first_candidate_id, first), (star.last_candidate_id, last)):
+            if candidate_id is not None and _usable(candidate_id, offers):
+                yield Example(candidate_id, *of_star, origin)
 
 
-def _first_usable(star: LabelledStar, offers: Mapping[str, Offer]) -> bool:
-    return star.first_candidate_id is not None and offers[star.first_candidate_id].usable
+def _other_examples(stars: Sequence[LabelledStar], offers: Mapping[str, Offer]) -> Iterator[Example]:
+    other = ORIGINS.index("other")
+    for star in stars:
+        for candidate_id in (star.candidate_id, star.last_candidate_id):
+            if candidate_id is not None and _usable(candidate_id, offers):
+                yield Example(candidate_id, star.star_id, star.cluster, star.label, TRAIN, other)
+
+
+def _usable(candidate_id: str | None, offers: Mapping[str, Offer]) -> bool:
+    return candidate_id is not None and offers[candidate_id].usable
+
+
+def _by_class(stars: Sequence[LabelledStar]) -> dict[str, int]:
+    counts = np.bincount([star.label for star in stars], minlength=len(CLASSES))
+    return dict(zip(CLASSES, counts.tolist(), strict=True))
 
 
 def _cross(side: IntArray, labels: IntArray, amounts: Any = 1) -> IntArray:

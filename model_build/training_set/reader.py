@@ -56,7 +56,7 @@ class TrainingSet:
     standardisation, options
         What a bundle of a network trained on it needs.
     review_weights : float64 [2]
-        Class weights N / (K n_c) of No and of Yes with Maybe, over all examples to train on.
+        Class weights N / (K n_c) of No and of Yes with Maybe, over training stars with their crops.
     class_weights : float64 [3]
         The same of each of `CLASSES`.
     rows : tuple of float32 [rows, 12]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class LabelledStar:
         Its candidate at its label's date.
     first_candidate_id
         Its candidate of the first run that listed it; None where the archive lacks it.
+    last_candidate_id
+        That of the last run that listed it, if later than its label's; None where the archive has none.
     """
 
     star_id: str
@@ -35,13 +37,15 @@ class LabelledStar:
     label: int
     candidate_id: str
     first_candidate_id: str | None
+    last_candidate_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledStars:
-    """The labelled stars by star id, and the ids of all candidates that the truth table lists."""
+    """The balanced set's stars by star id, other labelled ones, and the ids of all candidates listed."""
 
     stars: tuple[LabelledStar, ...]
+    others: tuple[LabelledStar, ...]
     listed: frozenset[str]
 
 
@@ -63,14 +67,19 @@ def read_stars(directory: Path) -> LabelledStars:
         raise DatasetError(str(error)) from error
     labelled = [row for row in rows if row.label is not None]
     first = {row.star_id: row.candidate_id for row in labelled if row.run_id == row.first_run_id}
+    last = {row.star_id: row.candidate_id for row in labelled if row.run_id > row.last_run_id}
+    chosen = {row.star_id for row in labelled if row.selected}
     stars: dict[str, LabelledStar] = {}
+    others: dict[str, LabelledStar] = {}
     for row in labelled:
+        if row.selected and row.star_id in stars:
+            raise DatasetError(f"{path}: star {row.star_id} has two selected candidates, expected one")
         if row.selected:
-            if row.star_id in stars:
-                raise DatasetError(f"{path}: star {row.star_id} has two selected candidates, expected one")
-            stars[row.star_id] = _star(path, row, first.get(row.star_id))
+            stars[row.star_id] = _star(path, row, first.get(row.star_id), last.get(row.star_id))
+        elif row.star_id not in chosen and row.run_id == row.last_run_id:
+            others[row.star_id] = _star(path, row, None, last.get(row.star_id))
     for row in labelled:
-        star = stars.get(row.star_id)
+        star = stars.get(row.star_id) or others.get(row.star_id)
         if star is not None and row.cluster != star.cluster:
             raise DatasetError(
                 f"{path}: star {row.star_id} is in clusters {star.cluster} and {row.cluster}, expected one"
@@ -78,7 +87,11 @@ def read_stars(directory: Path) -> LabelledStars:
     if not stars:
         raise DatasetError(f"{path}: none of its {len(rows)} candidates is selected and carries a label")
     ids = frozenset(row.candidate_id for row in rows)
-    return LabelledStars(tuple(stars[star_id] for star_id in sorted(stars)), ids)
+    return LabelledStars(_by_id(stars), _by_id(others), ids)
+
+
+def _by_id(stars: Mapping[str, LabelledStar]) -> tuple[LabelledStar, ...]:
+    return tuple(stars[star_id] for star_id in sorted(stars))
 
 
 def read_listed(directory: Path, wanted: Collection[str], listed: Collection[str]) -> Iterator[Candidate]:
@@ -106,11 +119,11 @@ def read_listed(directory: Path, wanted: Collection[str], listed: Collection[str
         )
 
 
-def _star(path: Path, row: TruthRow, first_candidate_id: str | None) -> LabelledStar:
+def _star(path: Path, row: TruthRow, first: str | None, last: str | None) -> LabelledStar:
     if row.label not in CLASSES:
         raise DatasetError(
             f"{path}: candidate {row.candidate_id} has label {row.label!r}, "
             f"expected one of {', '.join(CLASSES)}, or none"
         )
     label = CLASSES.index(row.label)
-    return LabelledStar(row.star_id, row.cluster, label, row.candidate_id, first_candidate_id)
+    return LabelledStar(row.star_id, row.cluster, label, row.candidate_id, first, last)

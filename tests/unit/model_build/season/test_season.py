@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -217,8 +219,31 @@ def test_a_stream_keeps_to_its_runs():
     assert Contents("stream").holds("2021-05-03")
 
 
+def test_for_training_all_labels_and_last_listings_are_written_beside_the_same_set(
+    season, season_cache, tmp_path
+):
+    directory, summary = season
+    order = replace(ORDER, size=replace(SIZE, contents=Contents("training")))
+    found = simulate_to(tmp_path, order, cache=season_cache)
+    assert (found["runs"], found["labels"]) == (summary["runs"], summary["labels"])
+    balanced = [row for row in read_truth(directory / TRUTH_FILE) if row.selected]
+    rows = read_truth(tmp_path / TRUTH_FILE)
+    assert {row.candidate_id for row in rows if row.selected} == {row.candidate_id for row in balanced}
+    assert {c.candidate_id for c in packets(tmp_path)} == {row.candidate_id for row in rows}
+    labels = {row.star_id: row.label for row in rows if row.run_id == row.last_run_id}
+    assert Counter(labels.values()) == {k: v for k, v in found["labels"]["found"].items() if v}
+    assert len(labels) > len(balanced)
+    chosen = {row.star_id for row in balanced}
+    assert any(row.run_id > row.last_run_id for row in rows)
+    assert all(row.run_id >= row.last_run_id for row in rows if row.star_id not in chosen)
+
+
 def test_sizes_have_names_or_are_shares():
     assert size_of("paper") is NAMED_SIZES["paper"]
+    assert (size_of("train").events, size_of("train").false) == (
+        size_of("paper").events,
+        size_of("paper").false,
+    )
     assert size_of("0.25") == SeasonSize(0.25, 0.25)
 
 

@@ -60,6 +60,17 @@ def test_weights_balance_the_classes(batches, small_set):
     np.testing.assert_allclose(review[labels == 2].sum(), review[labels != 2].sum(), rtol=1e-6)
 
 
+def test_classes_are_balanced_over_what_is_trained_on(batches, small_set):
+    labels = small_set.labels[batches.places]
+    fewer = batches.places[(labels != 2) | (np.arange(labels.size) % 4 == 0)]
+    found = list(replace(batches, places=fewer).epoch(1))
+    weights = np.concatenate([batch.weights[HEADS[1]] for batch in found])
+    its = np.concatenate([batch.targets[HEADS[1]].argmax(axis=1) for batch in found])
+    np.testing.assert_allclose([weights[its == k].sum() for k in range(3)], fewer.size / 3, rtol=1e-6)
+    with pytest.raises(ValueError, match="every one of 3 classes"):
+        next(replace(batches, places=batches.places[labels != 1]).epoch(1))
+
+
 def test_a_head_that_is_not_trained_has_no_weight(batches):
     binary = next(replace(batches, task="binary").epoch(1))
     assert not binary.weights[HEADS[1]].any()

@@ -19,6 +19,7 @@ def test_the_papers_numbers():
     assert paper.schedule == "constant"
     assert (paper.network.patch, paper.network.observation_units, paper.network.pooling) == (1, 0, "last")
     assert not paper.network.shared
+    assert paper.origins == ("labelled", "crop")
     assert paper.losses.site == paper.losses.column == paper.losses.all_columns == 0.0
 
 
@@ -32,6 +33,9 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("epochs = 3\nlearning_rate = 1\n[network]\npatch = 8\ndense = [16]\n")
     with pytest.raises(BadTrainingOptions, match=r"learning_rate can't be 1\.0"):
+        read_options(str(path))
+    path.write_text('origins = ["labelled", "late"]\n')
+    with pytest.raises(BadTrainingOptions, match=r"origins can't be \('labelled', 'late'\)"):
         read_options(str(path))
     path.write_text("epochs = 3\n[network]\npatch = 8\ndense = [16]\n")
     found = read_options(str(path))

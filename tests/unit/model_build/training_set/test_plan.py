@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +37,10 @@ def offers_for(stars, n_crops):
     return offers
 
 
-def planned(stars, offers, **options):
-    return make_plan(stars, offers, **{"split_by": "cluster", "copies": PAPER_COPIES, "seed": 1} | options)
+def planned(stars, offers, others=(), **options):
+    return make_plan(
+        stars, others, offers, **{"split_by": "cluster", "copies": PAPER_COPIES, "seed": 1} | options
+    )
 
 
 def examples_of(plan):
@@ -81,8 +84,47 @@ def test_first_dates_are_no_examples_to_train_on():
     plan = planned(stars, offers_for(stars, as_many_as_asked))
     first = [one for one in examples_of(plan) if ORIGINS[one.origin] == "first"]
     assert len(first) == 75 == sum(sum(of.values()) for of in plan.report["first"].values())
-    assert not any(one.to_train_on for one in first)
+    assert not any(one.of_paper for one in first)
     assert {one.candidate_id for one in first} == {f"first{n}" for n in range(1, 150, 2)}
+
+
+def test_last_listings_are_examples_on_the_side_of_their_star():
+    stars = [
+        replace(star, last_candidate_id=f"end{n}" if n % 3 == 0 else None)
+        for n, star in enumerate(stars_of({"yes": 60, "maybe": 40, "no": 50}))
+    ]
+    offers = offers_for(stars, as_many_as_asked)
+    offers |= {f"end{n}": Offer(f"end{n}", usable=n != 9, crops=()) for n in range(0, 150, 3)}
+    plan = planned(stars, offers)
+    side = {one.star_id: one.split for one in examples_of(plan) if ORIGINS[one.origin] == "labelled"}
+    last = [one for one in examples_of(plan) if ORIGINS[one.origin] == "last"]
+    assert {one.candidate_id for one in last} == {f"end{n}" for n in range(0, 150, 3) if n != 9}
+    assert all(one.split == side[one.star_id] and not one.of_paper for one in last)
+    assert sum(sum(of.values()) for of in plan.report["last"].values()) == len(last)
+
+
+def test_other_stars_are_trained_on_unless_a_sibling_is_held_out():
+    stars = stars_of({"yes": 60, "maybe": 60, "no": 60})
+    others = [
+        LabelledStar(f"other{n}", n if n < 180 else 1000 + n, 2, f"its{n}", None, f"its last{n}")
+        for n in range(0, 300, 2)
+    ]
+    offers = offers_for(stars, as_many_as_asked)
+    for star in others:
+        for name in (star.candidate_id, star.last_candidate_id):
+            offers[name] = Offer(name, usable=name != "its200", crops=())
+    plan = planned(stars, offers, others)
+    side = {one.cluster: SPLITS[one.split] for one in examples_of(plan) if ORIGINS[one.origin] == "labelled"}
+    found = [one for one in examples_of(plan) if ORIGINS[one.origin] == "other"]
+    kept = [star for star in others if side.get(star.cluster, "train") == "train"]
+    assert 0 < len(kept) < len(others)
+    expected = {name for star in kept for name in (star.candidate_id, star.last_candidate_id)} - {"its200"}
+    assert {one.candidate_id for one in found} == expected
+    assert {SPLITS[one.split] for one in found} == {"train"}
+    assert plan.report["others"] == {"yes": 0, "maybe": 0, "no": len(kept)}
+    assert plan.report["others_held_out"] == len(others) - len(kept)
+    alone = planned(stars, offers_for(stars, as_many_as_asked))
+    assert [one for one in examples_of(plan) if one not in found] == examples_of(alone)
 
 
 def test_a_first_candidate_that_is_also_the_last_is_twice_there():

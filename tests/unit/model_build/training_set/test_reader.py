@@ -16,7 +16,7 @@ from model_build.training_set.split import SPLITS
 from stream_worker.preprocessing import PREPROCESSING_VERSION
 
 MANIFEST = {
-    "training_set_version": 1,
+    "training_set_version": 2,
     "order": orders(),
     "preprocessing": {"version": PREPROCESSING_VERSION, "options": {"max_points": 700}},
     "standardisation": {"mean": [[0.5] * 12] * 3, "sd": [[2.0] * 12] * 3},
@@ -198,7 +198,7 @@ def test_a_changed_manifest_is_noticed(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training_set_version": 99}, "training_set_version 99, expected 1"),
+        ({"training_set_version": 99}, "training_set_version 99, expected 2"),
         (
             {"preprocessing": {"version": "0", "options": {}}},
             "prepared by preprocessing version '0', this code has '1': build it anew",
@@ -219,5 +219,5 @@ def test_no_training_set_is_an_error(tmp_path):
     with pytest.raises(BadTrainingSet, match=r"manifest\.json: no JSON"):
         open_training_set(tmp_path)
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(BadTrainingSet, match="training_set_version None, expected 1"):
+    with pytest.raises(BadTrainingSet, match="training_set_version None, expected 2"):
         open_training_set(tmp_path)

@@ -40,6 +40,39 @@ def test_a_first_run_that_is_not_in_the_archive_leaves_none(tmp_path, rows):
     assert {star.first_candidate_id for star in found.stars} == {None}
 
 
+def test_labelled_stars_outside_the_balanced_set_are_told_apart(tmp_path, rows):
+    left_out = sorted({row.star_id for row in rows if row.label is not None})[::4]
+    found = read(
+        tmp_path, [replace(row, selected=row.selected and row.star_id not in left_out) for row in rows]
+    )
+    assert [star.star_id for star in found.others] == left_out
+    assert not {star.star_id for star in found.stars} & set(left_out)
+    by_id = {row.candidate_id: row for row in rows}
+    for star in found.others:
+        row = by_id[star.candidate_id]
+        assert (row.star_id, row.run_id, star.first_candidate_id) == (star.star_id, row.last_run_id, None)
+
+
+def test_a_listing_after_the_labels_date_is_the_last(tmp_path, rows):
+    runs = {}
+    for row in rows:
+        runs.setdefault(row.star_id, set()).add(row.run_id)
+    earlier = {star: sorted(its)[-2] for star, its in runs.items() if len(its) > 1}
+    moved = [
+        replace(row, last_run_id=earlier[row.star_id], selected=row.run_id == earlier[row.star_id])
+        if row.star_id in earlier
+        else row
+        for row in rows
+    ]
+    by_id = {row.candidate_id: row for row in rows}
+    for star in read(tmp_path, moved).stars:
+        if star.star_id in earlier:
+            assert by_id[star.candidate_id].run_id == earlier[star.star_id]
+            assert by_id[star.last_candidate_id].run_id == max(runs[star.star_id])
+        else:
+            assert star.last_candidate_id is None
+
+
 def test_two_selected_candidates_of_a_star_are_an_error(tmp_path, rows):
     twice = next(row for row in rows if not row.selected and row.label is not None)
     rows[rows.index(twice)] = replace(twice, selected=True)
