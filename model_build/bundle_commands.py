@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from model_build.extras import require_training_libraries
+from model_build.progress import progress_on_stderr
 from stream_worker.bundle import Bundle, BundleError, load_bundle
 
 if TYPE_CHECKING:
     from model_build.bundle_writer import Release
-    from model_build.network_bundle import Networks
+    from model_build.runs_to_bundle import Base
     from stream_worker.batching import Branches
 
 _NEEDS = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "pyarrow", "scipy")
@@ -27,7 +28,7 @@ _AT_ONCE = 16
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  model-build export run --set set --stream stream --out bundle\n"
+    "  model-build export run --set set --stream stream --stream another --out bundle\n"
     "  model-build export two three --set set --base-rate 0.02 --out bundle  # a run for each task\n"
     "  model-build export bundle --out lensnet.tar.gz                        # a bundle anew"
 )
@@ -47,13 +48,23 @@ _AT_ONCE = 16
 )
 @click.option(
     "--stream",
+    "streams",
+    multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A natural stream: p_event takes its shares of events, Maybes and Nos.",
+    help="A natural stream that p_event is fitted to, and nothing is evaluated on; several if repeated.",
 )
 @click.option(
     "--base-rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Or its share of events alone.",
+    help="Or a stream's share of events alone.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".cache") / "evaluation",
+    show_default=True,
+    help="Scores of streams are kept here.",
 )
 @click.option(
     "--figures",
@@ -68,8 +79,10 @@ def export(
     sources: tuple[Path, ...],
     out: Path,
     training_set: Path | None,
-    stream: Path | None,
+    streams: tuple[Path, ...],
     base_rate: float | None,
+    workers: int,
+    cache: Path,
     figures: Path | None,
     name: str,
     release: str,
@@ -77,23 +90,23 @@ def export(
 ) -> None:
     """Make a bundle of training runs, or export the weights kept in a bundle anew.
 
-    One run of both tasks, or one of each. The threshold is chosen and p_event calibrated on the set's
-    validation stars; its test stars give the figures of the model card. The bundle is verified as by a
-    worker before it appears.
+    One run of both tasks, or one of each. The threshold is chosen on the set's validation stars, p_event
+    fitted to all candidates of the streams, or to those stars at --base-rate; the set's test stars give
+    the figures of the model card. The bundle is verified as by a worker before it appears.
     """
     require_training_libraries(*_NEEDS)
     from model_build.network_bundle import bundle_files, networks_of
+    from model_build.runs_to_bundle import Base
 
     if (sources[0] / "run.json").is_file():
         if training_set is None:
             raise click.UsageError("--set is missing: the training set of the runs")
-        if stream is not None and base_rate is not None:
+        if streams and base_rate is not None:
             raise click.UsageError("--stream and --base-rate exclude each other")
         more = {} if figures is None else _figures(figures)
         called = {"name": name, "version": release}
-        files = _files_of_runs(
-            sources, training_set, stream, base_rate, more, provisional=provisional, **called
-        )
+        base = Base(streams, base_rate, workers, cache)
+        files = _files_of_runs(sources, training_set, base, more, provisional=provisional, **called)
     else:
         if len(sources) > 1:
             raise click.UsageError("expected training runs, or one bundle")
@@ -157,8 +170,7 @@ def check(*, source: Path, seed: int, training_set: Path | None, as_json: bool) 
 def _files_of_runs(
     runs: tuple[Path, ...],
     training_set: Path,
-    stream: Path | None,
-    base_rate: float | None,
+    base: Base,
     figures: Mapping[str, Any],
     *,
     name: str,
@@ -166,50 +178,18 @@ def _files_of_runs(
     provisional: bool,
 ) -> dict[str, bytes]:
     from model_build.dataset import DatasetError
-    from model_build.network_bundle import bundle_files
-    from model_build.release import Named, StreamMix, mix_of, release_of
+    from model_build.release import Named
+    from model_build.runs_to_bundle import files_of_runs
+    from model_build.season_report.archive import BadArchive
     from model_build.training_set.reader import BadTrainingSet, open_training_set
+    from stream_worker.codec import BadContainer
 
+    named = Named(name, version, _git_commit(Path(__file__).parents[1]), provisional, figures or None)
     try:
-        found = open_training_set(training_set)
-        networks, training = _networks_of_runs(runs, found.sha256)
-        mix = None if base_rate is None else StreamMix(base_rate)
-        mix = mix if stream is None else mix_of(stream)
-        named = Named(name, version, _git_commit(Path(__file__).parents[1]), provisional, figures or None)
-        return bundle_files(networks, release_of(networks, found, mix, named, training))
-    except (BadTrainingSet, DatasetError, ValueError) as error:
+        with progress_on_stderr() as progress:
+            return files_of_runs(runs, open_training_set(training_set), base, named, progress)
+    except (BadArchive, BadContainer, BadTrainingSet, DatasetError, ValueError) as error:
         _fail(str(error))
-
-
-def _networks_of_runs(runs: tuple[Path, ...], training_set: str) -> tuple[Networks, dict[str, str]]:
-    """Networks of a run of both tasks or of one of each, and what the model card says of their training.
-
-    Raises
-    ------
-    ValueError
-        If the folders hold anything else, or runs on another training set.
-    """
-    from model_build.network_bundle import network_from, one_each, two_headed
-    from model_build.training.run_folder import read_best, read_checkpoint, read_run
-
-    networks, told = {}, {}
-    for folder in runs:
-        run = read_run(folder)
-        if run.training_set != training_set:
-            raise ValueError(f"{folder}: trained on set {run.training_set}, --set is {training_set}")
-        networks[run.task] = network_from(read_best(folder), run.options.network)
-        state = read_checkpoint(folder)
-        epochs = "no epochs" if state is None else f"best epoch {state.best_epoch} of {len(state.epochs)}"
-        told[f"training, {run.task}"] = (
-            f"{epochs}, batches of {run.options.batch_size}, Adam at {run.options.learning_rate:g}, "
-            f"seed {run.seed}"
-        )
-    if len(runs) == 1 and "both" in networks:
-        both = networks["both"]
-        return two_headed(both.model, both.options), told
-    if len(runs) == len(networks) == 2 and "both" not in networks:
-        return one_each(networks["binary"], networks["multiclass"]), told
-    raise ValueError(f"expected a run of both tasks or one of each, got {', '.join(sorted(networks))}")
 
 
 def _figures(path: Path) -> dict[str, Any]:

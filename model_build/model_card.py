@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model_build.event_probability import EventProbability
+
 _PROVISIONAL = """**Provisional.** Its scores say nothing yet about real events; `p_event` is null.
 
 """
@@ -39,8 +41,8 @@ that of its label's date.
 {season}
 {training}
 
-{n_train:.0f} stars to train, with crops of their light curves, {n_validation:.0f} to stop early, to choose
-the threshold {chosen:.3f} and to calibrate, {n:.0f} held out; no cluster of stars (within 20 arcsec of each
+{n_train:.0f} stars to train, with crops of their light curves, {n_validation:.0f} to stop early and to
+choose the threshold {chosen:.3f}, {n:.0f} held out; no cluster of stars (within 20 arcsec of each
 other by steps, or of one artefact) on two sides.
 
 ## Held-out figures
@@ -72,7 +74,7 @@ def model_card(
     season: Mapping[str, Any],
     training: Mapping[str, Any],
     chosen: float,
-    calibration: Mapping[str, float] | None,
+    p_event: EventProbability | None,
     evaluation: Mapping[str, Any] | None,
     provisional: bool,
 ) -> str:
@@ -86,8 +88,10 @@ def model_card(
         Of the training set's manifest.
     training
         What to say of how it was trained, by what it is.
-    chosen, calibration
+    chosen
         As in the bundle's manifest.
+    p_event
+        None where it is not calibrated.
     evaluation
         Figures on other seasons, by what they are; None where there are none yet.
     """
@@ -96,7 +100,7 @@ def model_card(
         name=name,
         version=version,
         provisional=_PROVISIONAL if provisional else "",
-        p_event=_p_event(calibration),
+        p_event=_p_event(p_event),
         season=_rows(_season(season)),
         training=_rows(training),
         rows=_rows(shown),
@@ -108,15 +112,13 @@ def model_card(
     )
 
 
-def _p_event(calibration: Mapping[str, float] | None) -> str:
-    if calibration is None:
+def _p_event(p_event: EventProbability | None) -> str:
+    if p_event is None:
         return "It is not calibrated: `p_event` is null."
     return (
         "`p_event`: chance that the star has an event, from the probability of yes, "
-        f"{calibration['slope']:.3f} times its log odds {calibration['offset']:+.3f}: fitted on validation "
-        "stars (Yes against the rest) at their labels' and first dates, weighted to the classes' shares in a "
-        "simulated natural stream, where "
-        f"{calibration['base_rate']:.2%} of the candidates are of a star with an event of its own."
+        f"{p_event.slope:.3f} times its log odds {p_event.offset:+.3f}, where {p_event.base_rate:.2%} of the "
+        f"candidates are of events: fitted to {p_event.fitted_to}."
     )
 
 

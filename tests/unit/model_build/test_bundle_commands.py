@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,7 @@ from model_build.bundle_commands import _git_commit
 from model_build.bundle_writer import write_bundle
 from model_build.cli import cli
 from model_build.network_bundle import bundle_files
+from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
 from model_build.training_set.reader import open_training_set
 from stream_worker.bundle import load_bundle
 from stream_worker.settings import Settings
@@ -56,6 +58,26 @@ def test_a_run_becomes_a_bundle_that_a_worker_takes(made, tmp_path):
     checked = invoke("check", out, "--set", made / "set", "--json")
     assert checked.exit_code == 0, checked.output
     assert json.loads(checked.stdout)["n"] > 100
+
+
+def test_p_event_is_fitted_to_streams(made, labelled_archive, tmp_path):
+    out, both, stream = tmp_path / "b", made / "both", tmp_path / "stream"
+    shutil.copytree(labelled_archive, stream)
+    rows = [
+        replace(row, kind="event" if row.label == "yes" else "quiet")
+        for row in read_truth(stream / TRUTH_FILE)
+    ]
+    write_truth(stream / TRUTH_FILE, rows)
+    options = ["--set", made / "set", "--cache", tmp_path, "--workers", 1, "--out", out]
+    result = invoke("export", both, *options, "--stream", stream, "--stream", stream)
+    assert result.exit_code == 0, result.output
+    kinds = [row.kind for row in rows]
+    bundle = load_bundle(out)
+    assert bundle.manifest.calibration.base_rate == pytest.approx(kinds.count("event") / len(kinds), abs=1e-6)
+    assert "candidates of simulated natural streams (seeds 3, 3)" in bundle.files["MODEL_CARD.md"].decode()
+    result = invoke("export", both, *options, "--stream", made)
+    assert result.exit_code == 1
+    assert "season.json" in result.stderr
 
 
 def test_runs_of_each_task_become_one_bundle_without_p_event(made, tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from model_build.event_probability import EventProbability
 from model_build.model_card import model_card
 
 METRICS = {"n": 50.0, "auc": 0.91234, "recall_no": 0.5, "n_train": 400.0, "n_validation": 45.0}
@@ -21,7 +22,7 @@ def card(**changes):
         "season": SEASON,
         "training": {"training, both": "best epoch 7 of 9"},
         "chosen": 0.525,
-        "calibration": {"slope": 1.25, "offset": -3.5, "base_rate": 0.015},
+        "p_event": EventProbability(1.25, -3.5, 0.015, "a stream"),
         "evaluation": None,
         "provisional": False,
     }
@@ -48,9 +49,9 @@ def test_the_card_says_what_it_was_trained_on_and_how_well_it_did():
 
 
 def test_the_card_says_how_p_event_came_about():
-    assert "1.250 times its log odds -3.500" in card()
-    assert "1.50% of the candidates" in card()
-    assert "`p_event` is null" in card(calibration=None)
+    text = "1.250 times its log odds -3.500, where 1.50% of the candidates are of events: fitted to a stream."
+    assert text in card()
+    assert "`p_event` is null" in card(p_event=None)
 
 
 def test_further_figures_are_shown_where_there_are_some():

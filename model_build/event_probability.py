@@ -1,0 +1,84 @@
+"""p_event: the probability of yes, turned into the chance that a candidate's star has an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model_build.evaluation.calibration import Calibration, fit_calibration
+from model_build.evaluation.scored import ScoredSeason
+from model_build.season.review import EVENT
+from model_build.training_set.split import IntArray
+from stream_worker.bundle import CLASSES
+from stream_worker.scoring import Scores
+
+_YES = CLASSES.index("yes")
+
+
+@dataclass(frozen=True, slots=True)
+class EventProbability:
+    """A calibration of p_yes, the share of events where it holds, and in words what it was fitted to."""
+
+    slope: float
+    offset: float
+    base_rate: float
+    fitted_to: str
+
+    @property
+    def in_manifest(self) -> dict[str, float]:
+        """What the bundle says of it."""
+        return {"slope": self.slope, "offset": self.offset, "base_rate": self.base_rate}
+
+
+def fit_to_streams(streams: Sequence[ScoredSeason]) -> EventProbability:
+    """Fit to every candidate of natural streams that are evaluated on no more: a stream's own base rate.
+
+    True are the candidates of a star with an event of its own, from its first listing to its last.
+
+    Raises
+    ------
+    ValueError
+        If a season is no stream; no candidate, or each, is of an event; or p_yes is no larger for those.
+    """
+    for stream in streams:
+        if stream.record.contents != "stream":
+            raise ValueError(
+                f"{stream.directory} is no natural stream: it holds {stream.record.contents} stars"
+            )
+    p_yes = np.concatenate([stream.candidates.class_probabilities[:, _YES] for stream in streams])
+    is_event = np.concatenate([stream.candidates.kinds == EVENT for stream in streams])
+    seeds = ", ".join(str(stream.record.seed) for stream in streams)
+    return _rounded(
+        fit_calibration(p_yes, is_event),
+        float(is_event.mean()),
+        f"the {is_event.size:,} candidates of simulated natural streams (seeds {seeds}), "
+        f"{int(is_event.sum()):,} of them of an event, none of which is evaluated on",
+    )
+
+
+def fit_at_base_rate(scores: Scores, labels: IntArray, base_rate: float) -> EventProbability:
+    """Fit to labelled stars, Yes against the rest, weighted to a share of events (Saerens et al. 2002).
+
+    Raises
+    ------
+    ValueError
+        If there is no Yes, or nothing else, or p_yes is no larger for those.
+    """
+    is_yes = labels == _YES
+    if is_yes.all() or not is_yes.any():
+        raise ValueError(f"need Yes and others, got {int(is_yes.sum())} Yes of {is_yes.size}")
+    share = float(is_yes.mean())
+    weights = np.where(is_yes, base_rate / share, (1.0 - base_rate) / (1.0 - share))
+    return _rounded(
+        fit_calibration(scores.class_probabilities[:, _YES], is_yes, weights),
+        base_rate,
+        "validation stars, Yes against the rest, at their labels' and first dates, weighted to that share",
+    )
+
+
+def _rounded(fitted: Calibration, base_rate: float, fitted_to: str) -> EventProbability:
+    if fitted.slope <= 0.0:
+        raise ValueError(f"p_yes tells no events: the log odds have slope {fitted.slope:.3f}, expected > 0")
+    return EventProbability(round(fitted.slope, 6), round(fitted.offset, 6), round(base_rate, 6), fitted_to)
