@@ -58,6 +58,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default=True,
     help="The page; all its numbers go beside it as .json.",
 )
+@click.option(
+    "--images",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the figures of stream, p_event and visibility as PNG, too.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
 @click.option(
     "--cache",
@@ -78,6 +83,7 @@ def evaluate(
     run: Path | None,
     baselines: Path | None,
     out: Path,
+    images: Path | None,
     workers: int,
     cache: Path,
     as_json: bool,
@@ -114,7 +120,7 @@ def evaluate(
                 set_season=set_season,
                 run=run,
             )
-            numbers = _evaluate(inputs, bundle, of_baselines, out, workers, cache, progress)
+            numbers = _evaluate(inputs, bundle, of_baselines, out, images, workers, cache, progress)
     except KeyboardInterrupt:
         click.echo("interrupted: the same command goes on from here", err=True)
         sys.exit(_INTERRUPTED)
@@ -126,6 +132,7 @@ def _evaluate(
     bundle: Bundle,
     of_baselines: dict[str, Any] | None,
     out: Path,
+    images: Path | None,
     workers: int,
     cache: Path,
     progress: Progress,
@@ -134,6 +141,7 @@ def _evaluate(
     from model_build.dataset import DatasetError
     from model_build.evaluation.evaluate import evaluate as run_evaluation
     from model_build.evaluation.history import BadHistory
+    from model_build.evaluation.images import write_images
     from model_build.evaluation.numbers import DETAILS, numbers_of
     from model_build.evaluation.report import page_of
     from model_build.evaluation.scoring import BundleChanged
@@ -152,6 +160,8 @@ def _evaluate(
         if of_baselines is not None:
             numbers[DETAILS]["baselines"] = of_baselines
         write_page(out, page_of(found, of_baselines))
+        if images is not None:
+            write_images(images, found)
         write_page(out.with_suffix(".json"), json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     except OtherStandardisation as error:
         raise click.UsageError(f"{error}: add --set-season") from error

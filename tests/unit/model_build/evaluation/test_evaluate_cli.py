@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 
+import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -52,7 +53,7 @@ def made(season, stream_archive, training_set, run, tmp_path_factory):
     result = invoke(
         "--season", season, "--stream", stream_archive, "--perturbed", season, "--set", training_set,
         "--set-season", season, "--run", run, "--cache", folder / "cache", "--out", folder / "page.html",
-        "--json",
+        "--images", folder / "images", "--json",
     )  # fmt: skip
     return folder, result
 
@@ -67,6 +68,17 @@ def test_the_page_has_every_section_and_needs_nothing_else(made):
     ]  # fmt: skip
     assert not re.search(r"https?://|<script|<link|@import", html)
     assert html.count("<img ") == html.count('src="data:image/png;base64,') == 12
+
+
+def test_the_figures_that_matter_most_are_images_of_their_own(made):
+    folder, _ = made
+    found = sorted((folder / "images").iterdir())
+    assert [path.name for path in found] == ["p_event.png", "stream.png", "visibility.png"]
+    for path in found:
+        image = matplotlib.image.imread(path)
+        assert min(image.shape[:2]) > 300
+        np.testing.assert_array_equal(image[0, 0], 1.0)
+        assert image.std() > 0.01
 
 
 def test_the_last_line_is_the_headline_and_the_file_all_numbers(made):
