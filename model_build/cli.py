@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "model_build.baselines.cli:baselines",
         "Train and measure simpler classifiers on the same split.",
     ),
+    "steps": ("model_build.steps.cli:steps", "Measure what each step of the training gains."),
     "export": ("model_build.bundle_commands:export", "Make a bundle of training runs."),
     "check": ("model_build.bundle_commands:check", "Check that a bundle computes what its network does."),
 }

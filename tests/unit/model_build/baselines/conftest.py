@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from click.testing import CliRunner
+from support.training_sets import training_set
 
 from model_build.training_set.cli import dataset
 from model_build.training_set.reader import open_training_set
 
-_TRAINING = Path(__file__).parents[1] / "training" / "conftest.py"
-
 
 @pytest.fixture(scope="session")
 def made_set():
-    spec = importlib.util.spec_from_file_location("training_conftest", _TRAINING)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.training_set()
+    return training_set()
 
 
 @pytest.fixture(scope="session")
