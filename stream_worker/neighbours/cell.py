@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,14 +19,19 @@ class Neighbour(NamedTuple):
 
 
 class Cell:
-    """Stars by id and by position; a look-up costs what lies nearby, however many there are."""
+    """Stars by id and by position; a look-up costs what lies nearby, however many there are.
 
-    __slots__ = ("_by_cube", "_grid", "_stars")
+    Positions are kept as two sorted columns, the grid's cubes and the stars in them: small, and a cell has
+    few enough stars to insert into.
+    """
+
+    __slots__ = ("_cubes", "_grid", "_in_cube", "_stars")
 
     def __init__(self, grid: SphereGrid) -> None:
         self._grid = grid
         self._stars: dict[str, Star] = {}
-        self._by_cube: dict[int, tuple[str, ...]] = {}
+        self._cubes = array("q")
+        self._in_cube: list[str] = []
 
     def __len__(self) -> int:
         return len(self._stars)
@@ -45,7 +52,9 @@ class Cell:
                 return
             self._unplace(known)
         cube = self._grid.cube(star.ra, star.dec)
-        self._by_cube[cube] = (*self._by_cube.get(cube, ()), star.star_id)
+        at = bisect_right(self._cubes, cube)
+        self._cubes.insert(at, cube)
+        self._in_cube.insert(at, star.star_id)
 
     def remove(self, star_id: str) -> None:
         """Forget a star; nothing happens if it isn't known."""
@@ -56,9 +65,10 @@ class Cell:
     def near(self, star: Star, radius_arcsec: float) -> list[Neighbour]:
         """Every other star within a radius that is no larger than the grid's."""
         found = []
-        by_cube, stars = self._by_cube, self._stars
-        for cube in self._grid.cubes_around(star.ra, star.dec):
-            for star_id in by_cube.get(cube, ()):
+        cubes, stars = self._cubes, self._stars
+        for first, last in self._grid.rows_around(star.ra, star.dec):
+            begin = bisect_left(cubes, first)
+            for star_id in self._in_cube[begin : bisect_right(cubes, last, begin)]:
                 if star_id == star.star_id:
                     continue
                 other = stars[star_id]
@@ -68,9 +78,6 @@ class Cell:
         return found
 
     def _unplace(self, star: Star) -> None:
-        cube = self._grid.cube(star.ra, star.dec)
-        rest = tuple(star_id for star_id in self._by_cube[cube] if star_id != star.star_id)
-        if rest:
-            self._by_cube[cube] = rest
-        else:
-            del self._by_cube[cube]
+        at = bisect_left(self._cubes, self._grid.cube(star.ra, star.dec))
+        at = self._in_cube.index(star.star_id, at)
+        del self._cubes[at], self._in_cube[at]

@@ -9,6 +9,7 @@ from typing import Final
 _ARCSEC: Final = 3600.0
 _STRIDE: Final = 1 << 21  # no grid has so many cells along one axis
 _STEPS: Final = (-1, 0, 1)
+_FINEST_ARCSEC: Final = 1.0  # a key fits into 64 bits
 
 
 def separation_arcsec(ra_1: float, dec_1: float, ra_2: float, dec_2: float) -> float:
@@ -21,7 +22,7 @@ def separation_arcsec(ra_1: float, dec_1: float, ra_2: float, dec_2: float) -> f
 
 
 class SphereGrid:
-    """Cubes in the space around the unit sphere, their edge one radius long.
+    """Cubes in the space around the unit sphere, their edge one radius long, or an arcsecond if that is more.
 
     Whatever lies within the radius of a position is in the cube of that position or in one of the 26
     around it: a chord is never longer than its arc.
@@ -31,20 +32,20 @@ class SphereGrid:
 
     def __init__(self, radius_arcsec: float) -> None:
         self.radius_arcsec = radius_arcsec
-        self._edge = radians(radius_arcsec / _ARCSEC) * (1 + 1e-9)  # rounding must not lose a pair
+        # rounding must not lose a pair
+        self._edge = radians(max(radius_arcsec, _FINEST_ARCSEC) / _ARCSEC) * (1 + 1e-9)
 
     def cube(self, ra: float, dec: float) -> int:
         """Key of the cube that holds a position."""
         x, y, z = self._steps(ra, dec)
         return _key(x, y, z)
 
-    def cubes_around(self, ra: float, dec: float) -> Iterator[int]:
-        """Keys of the cubes that may hold what lies within the radius."""
+    def rows_around(self, ra: float, dec: float) -> Iterator[tuple[int, int]]:
+        """First and last keys of the rows of cubes that may hold what lies within the radius."""
         x, y, z = self._steps(ra, dec)
         for dx in _STEPS:
             for dy in _STEPS:
-                for dz in _STEPS:
-                    yield _key(x + dx, y + dy, z + dz)
+                yield _key(x + dx, y + dy, z - 1), _key(x + dx, y + dy, z + 1)
 
     def _steps(self, ra: float, dec: float) -> tuple[int, int, int]:
         alpha, delta = radians(ra), radians(dec)

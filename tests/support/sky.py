@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,10 +41,17 @@ def vectors(sightings):
 
 @dataclass(frozen=True)
 class Truth:
+    """``counted`` are the neighbours that are other stars, ``repeats`` those that are second ids of one."""
+
     strongest: str | None
-    crowd: int
+    counted: frozenset[str]
+    repeats: frozenset[str]
     neighbours: frozenset[str]
     latest: Sighting
+
+    @property
+    def crowd(self) -> int:
+        return len(self.counted - self.repeats)
 
 
 def reference(sightings, rules: GroupingRules) -> dict[str, Truth]:
@@ -78,17 +86,18 @@ def reference(sightings, rules: GroupingRules) -> dict[str, Truth]:
         }
         found[star] = Truth(
             min(stronger)[1] if stronger else None,
-            len(counted) - len(repeats),
+            frozenset(counted),
+            frozenset(repeats),
             frozenset(near),
             me,
         )
     return found
 
 
-def arrivals(sightings, cells, partition_of, *, space=SPACE):
-    """(partition, arrival) of every sighting and its halo copies; offsets count within a partition."""
+def arrivals(sightings, cells, partition_of, *, space=SPACE, offsets=None):
+    """(partition, arrival) of every sighting and its halo copies; offsets count on within a partition."""
     placed = cells.cells(np.array([s.ra for s in sightings]), np.array([s.dec for s in sightings]))
-    next_offset = defaultdict(int)
+    next_offset = defaultdict(int) if offsets is None else offsets
     for s, (home, *halo) in zip(sightings, placed, strict=True):
         for cell in (home, *halo):
             partition = partition_of(cell)
@@ -99,31 +108,29 @@ def arrivals(sightings, cells, partition_of, *, space=SPACE):
             next_offset[partition] += 1
 
 
-def known_sky(n: int, seed: int) -> list[list[Sighting]]:
-    """About ``n`` candidates in clusters too far apart to meet: events with ghosts, pairs, crowds.
+def clusters(rng: np.random.Generator) -> Iterator[list[Sighting]]:
+    """Clusters too far apart to meet, without end: events with ghosts, pairs, crowds.
 
-    The clusters lie on a lattice over many sky cells, so that some straddle their edges.
+    They lie on a lattice over many sky cells, so that some straddle their edges.
     """
-    rng = np.random.default_rng(seed)
-    clusters, total = [], 0
-    while total < n:
-        row, column = divmod(len(clusters), 80)
+    for n in itertools.count():
+        row, column = divmod(n, 80)
         ra, dec = 262 + 0.06 * column / np.cos(np.radians(30)), -33 + 0.06 * row
-        clusters.append(cluster(rng, f"BLG{len(clusters):05d}", ra, dec))
-        total += len(clusters[-1])
-    return clusters
+        yield cluster(rng, f"BLG{n:05d}", ra, dec)
 
 
 def cluster(rng: np.random.Generator, name: str, ra: float, dec: float) -> list[Sighting]:
-    """Sightings of an event and of what shines in its light."""
-    others = int(rng.choice([0, 1, 3, 6, 14], p=[0.4, 0.2, 0.2, 0.15, 0.05]))
-    spread = float(rng.choice([0.3, 7.0, 14.0]))
+    """Sightings of an event and of what shines in its light; a bright one has a crowd around it."""
+    bright = rng.random() < 0.3
+    others = rng.choice([14, 22, 30]) if bright else rng.choice([0, 1, 3, 6], p=[0.4, 0.2, 0.25, 0.15])
+    strength = 8.0 if bright else 6.5
+    spread = float(rng.choice([0.3, 7.0, 14.0], p=[0.1, 0.8, 0.1] if bright else [1 / 3] * 3))
     found = []
     for n in range(others + 1):
         where = offset_by(ra, dec, *rng.normal(0, spread, 2))
         first, count = 9300.75 + int(rng.integers(0, 8)), int(rng.integers(1, 5))
         for day in np.sort(rng.choice(8, count, replace=False)):
-            delta_chi2 = float(np.round(rng.lognormal(6.5 if n == 0 else 5.5, 0.8), 1))
+            delta_chi2 = float(np.round(rng.lognormal(strength if n == 0 else 5.5, 0.8), 1))
             p_review = float(rng.choice([0.2, 0.5, 0.7, 0.97], p=[0.1, 0.2, 0.4, 0.3]))
             found.append(sighting(f"{name}.{n:02d}", *where, first + float(day), delta_chi2, p_review))
     return found

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.driven import NOW, Driven
 from support.sky import SPACE, arrivals, offset_by, reference, sighting
 
-from stream_worker.neighbours import Alert, Grouping, GroupingRules, Outcome, alert_id, group_id
+from stream_worker.neighbours import GroupingRules, group_id
 from stream_worker.outcome import OutcomeKind
 from stream_worker.sky import SkyCells
 
 RULES = GroupingRules()
 CELLS = SkyCells(RULES.radius_arcsec)
-NOW = 1_900_000_000_000
 CORNERS = CELLS._healpix.boundaries_lonlat(
     CELLS._cell(np.array([268.0, 15.0]), np.array([-30.0, 0.0])), step=1
 )
@@ -49,70 +49,12 @@ def skies(draw):
     return found
 
 
-class Follow:
-    """Drives groupings of several partitions as the stage does, and follows what readers see."""
-
-    def __init__(self, rules=RULES):
-        self.rules = rules
-        self.groupings = defaultdict(lambda: Grouping(rules))
-        self.outcomes, self.live, self.alerts = {}, {}, Counter()
-
-    def batch(self, partition, records, now, *, abort=False):
-        grouping = self.groupings[partition]
-        if abort:
-            self._process(grouping, records, now)
-            grouping.rollback()
-        effects = self._process(grouping, records, now)
-        grouping.commit()
-        self.see(partition, effects)
-
-    def _process(self, grouping, records, now):
-        effects = []
-        for record in records:
-            effects += grouping.take(record, now)
-        return effects + grouping.release(now)
-
-    def restart(self, partition):
-        stored = list(self.groupings[partition].stars())
-        self.groupings[partition] = Grouping(self.rules)
-        for key, star in stored:
-            self.groupings[partition].load(key, star, NOW)
-
-    def finish(self):
-        for partition, grouping in self.groupings.items():
-            effects = grouping.release()
-            grouping.commit()
-            self.see(partition, effects)
-
-    def see(self, partition, effects):
-        for effect in effects:
-            if isinstance(effect, Outcome):
-                assert self.outcomes.setdefault((partition, effect.offset), effect) is effect
-                continue
-            assert isinstance(effect, Alert)
-            candidate = effect.body.decode()
-            assert candidate, "no score to make the alert of"
-            self.alerts[alert_id(effect.group_id, candidate, effect.type, effect.revision)] += 1
-            assert (effect.type == "INITIAL") == (effect.group_id not in self.live)
-            if effect.type == "RETRACTION":
-                del self.live[effect.group_id]
-            else:
-                self.live[effect.group_id] = effect
-
-    def strongest(self):
-        return {
-            key.star_id: verdict.strongest
-            for grouping in self.groupings.values()
-            for key, verdict in grouping.verdicts()
-        }
-
-
 def run(sky, seed, rules=RULES, partitions=5):
     """Feed a sky in a random order, with repeats, aborts and restarts."""
     rng = random.Random(seed)
     order = [*sky, *rng.choices(sky, k=len(sky) // 4)]
     rng.shuffle(order)
-    follow, now = Follow(rules), NOW
+    follow, now = Driven(rules), NOW
     n = rng.randint(1, partitions)
     salt = rng.randint(0, 10**6)
     waiting = defaultdict(list)
