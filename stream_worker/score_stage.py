@@ -189,6 +189,7 @@ class ScoreStage:
             source=source,
             model=self.model,
             rules=self.rules.current,
+            settings_hash=self.rules.hash,
             received_at=received_at,
             scored_at=scored_at,
         )
@@ -241,7 +242,7 @@ class ScoreStage:
             stage=STAGE,
             source=source,
             outcome=outcome,
-            settings_hash=self.rules.current.hash,
+            settings_hash=self.rules.hash,
             time_ms=self.clock(),
             candidate_id=known,
             reason=reason,

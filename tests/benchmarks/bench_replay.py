@@ -1,9 +1,10 @@
 """Rate and memory of an offline replay against bare ONNX inference on the same batches, cores and run.
 
-Run: python tests/benchmarks/bench_replay.py ARCHIVE... [--workers N] [--json]
+Run: python tests/benchmarks/bench_replay.py ARCHIVE... [--workers N] [--breakdown] [--json]
 
 Bare inference runs in as many processes, on batches that were prepared before the clock starts. On a machine
 with other work compare the ratio of processor times: the rates of the two parts meet different company.
+`--breakdown` times each step of the replay on its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 import psutil
+from replay_breakdown import breakdown
 
 PER_PROCESS = 1536
 ROUNDS = 3
@@ -133,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archives", nargs="+")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--breakdown", action="store_true", help="also the processor time of every step")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lensnet-bench-") as folder:
@@ -142,11 +145,16 @@ def main() -> None:
         }
     found["rate_ratio"] = found["replay_per_s"] / found["bare_per_s"]
     found["cpu_ratio"] = found["bare_cpu_ms"] / found["replay_cpu_ms"]
+    steps = breakdown(options.archives, options.workers) if options.breakdown else {}
+    if steps:
+        steps["the rest"] = found["replay_cpu_ms"] - sum(steps.values())
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps({**found, "breakdown": steps} if steps else found))
         return
     for name, value in found.items():
         print(f"{name:16} {value:10.3f}")
+    for name, value in steps.items():
+        print(f"  {name:26} {value:7.3f} ms  {100 * value / found['replay_cpu_ms']:5.1f} %")
 
 
 if __name__ == "__main__":

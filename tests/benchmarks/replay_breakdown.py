@@ -1,0 +1,168 @@
+"""Where the processor time of an offline replay goes: each of its real steps, timed alone, in one process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream_worker.archives import Archived, open_archives
+from stream_worker.batching import Branches, length_sorted_batches
+from stream_worker.bundle import load_bundle
+from stream_worker.candidate import Candidate
+from stream_worker.preprocessing import Prepared, clean, features, standardise
+from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
+from stream_worker.replay.grouping import ReplayGrouping
+from stream_worker.replay.output import result_writer
+from stream_worker.replay.plan import Chunk, ReplayPlan, plan_replay
+from stream_worker.replay.pool import Work, _Scoring
+from stream_worker.replay.scoring import ReplayScorer, Row
+from stream_worker.replay.selection import Selection
+from stream_worker.scores import pad
+from stream_worker.settings import Settings, load_settings
+from stream_worker.steps import ScoringSteps
+
+
+class Clock:
+    """Processor seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begun = time.process_time()
+        yield
+        self.seconds[name] += time.process_time() - begun
+
+
+def breakdown(paths: list[str], workers: int) -> dict[str, float]:
+    """Milliseconds of processor time per candidate of each step, process starts spread over all of them."""
+    settings = load_settings(os.environ, overrides={"inference": {"intra_op_threads": 1}})
+    clock = Clock()
+    archives = open_archives(map(Path, paths)).archives
+    with clock.step("hash the archives"):
+        plan = plan_replay(archives, Selection(), load_bundle(settings.bundle), settings)
+    with tempfile.TemporaryDirectory(prefix="lensnet-bench-") as folder:
+        checkpoint = Checkpoint(Path(folder))
+        work = Work(
+            settings, plan.archives, plan.names, plan.replay_id, plan.selection, checkpoint.folder, False
+        )
+        scoring = _Scoring(work)
+        read = sum(_time_worker(chunk, scoring, checkpoint, clock) for chunk in plan.chunks)
+        _time_parent(plan, settings, checkpoint, clock)
+        clock.seconds["process starts"] = _start_seconds(_import_command) + workers * _start_seconds(
+            _Scoring, work
+        )
+    return {name: 1000 * seconds / read for name, seconds in clock.seconds.items()}
+
+
+def _time_worker(chunk: Chunk, scoring: _Scoring, checkpoint: Checkpoint, clock: Clock) -> int:
+    """Time what a worker process does with a chunk."""
+    window = _read(chunk, scoring, clock)
+    scorer: ReplayScorer = scoring.scorer
+    candidates = [one.content for one in window if isinstance(one.content, Candidate)]
+    before = sum(clock.seconds.values())
+    branches = _prepare(candidates, scorer.steps, clock)
+    _infer(branches, scorer.steps, scorer.settings.inference.max_batch, clock)
+    between = sum(clock.seconds.values())
+    begun = time.process_time()
+    rows = scorer.rows(["archive"] * len(window), window)
+    clock.seconds["score records, sky cells"] += time.process_time() - begun - (between - before)
+    with clock.step("write checkpoint"):
+        checkpoint.put(chunk.number, ChunkResult(rows, [], len(window)))
+    return len(window)
+
+
+def _read(chunk: Chunk, scoring: _Scoring, clock: Clock) -> list[Archived]:
+    window: list[Archived] = []
+    for place, number in chunk.pieces:
+        archive = scoring.work.archives[place]
+        decompressed = 0.0
+        if hasattr(archive, "container"):
+            begun = time.process_time()
+            archive.container.content(number)
+            decompressed = time.process_time() - begun
+            clock.seconds["decompress"] += decompressed
+        with clock.step("decode and check"):
+            window += archive.read(scoring.pieces[place][number])
+        clock.seconds["decode and check"] -= decompressed
+    return window
+
+
+def _prepare(candidates: list[Candidate], steps: ScoringSteps, clock: Clock) -> list[Branches]:
+    bundle = steps.scorer.bundle
+    with clock.step("clean and merge"):
+        cleaned = [
+            clean(
+                one.light_curves,
+                t_cut=one.alertfinder.t_cut,
+                t_break=one.alertfinder.t_break,
+                options=bundle.options,
+            )
+            for one in candidates
+        ]
+    with clock.step("outliers, rise, features"):
+        prepared: list[Prepared] = [
+            features(mine, t_break=one.alertfinder.t_break, ra=one.ra, dec=one.dec)
+            for one, mine in zip(candidates, cleaned, strict=True)
+        ]
+    with clock.step("standardise"):
+        return [standardise(one, bundle.standardisation) for one in prepared]
+
+
+def _infer(window: list[Branches], steps: ScoringSteps, max_batch: int, clock: Clock) -> None:
+    for places in length_sorted_batches(window, max_batch):
+        batch = [window[place] for place in places]
+        begun = time.process_time()
+        pad(batch)
+        padded = time.process_time() - begun
+        clock.seconds["pad"] += padded
+        with clock.step("graphs"):
+            steps.infer(batch)
+        clock.seconds["graphs"] -= padded
+
+
+def _time_parent(plan: ReplayPlan, settings: Settings, checkpoint: Checkpoint, clock: Clock) -> None:
+    """Time what the parent process does once all chunks are done."""
+    grouping = ReplayGrouping(settings.rules.grouping)
+    number = 0
+
+    def finished(chunk: Chunk) -> list[Row]:
+        with clock.step("read checkpoint, twice"):
+            return checkpoint.get(chunk.number).rows
+
+    for chunk in plan.chunks:
+        rows = finished(chunk)
+        with clock.step("group"):
+            grouping.take(rows)
+    with clock.step("group"):
+        grouping.close()
+    out = checkpoint.folder / "scores.parquet"
+    with result_writer(out, plan.pins, out.with_suffix(".part")) as sink:
+        for chunk in plan.chunks:
+            rows = finished(chunk)
+            with clock.step("write Parquet"):
+                sink.write((row, grouping.of(number + place, row)) for place, row in enumerate(rows))
+            number += len(rows)
+
+
+def _import_command() -> None:
+    import stream_worker.cli.replay
+    import stream_worker.replay.offline  # noqa: F401
+
+
+def _start_seconds(target: Callable[..., object], *args: object) -> float:
+    """Processor seconds of a process that only starts."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = multiprocessing.get_context("spawn").Process(target=target, args=args)
+    process.start()
+    process.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
