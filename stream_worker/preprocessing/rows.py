@@ -18,6 +18,8 @@ from stream_worker.preprocessing.light_curve import COLUMNS, SITES, BoolArray, F
 from stream_worker.preprocessing.report import ROW_RULES
 
 HJD, FLUX, FLUX_ERR, SKY, FWHM, AIRMASS, PSF = range(len(COLUMNS))
+Bounds = tuple[int, ...]
+"""Where segments of columns begin and end: segment i is ``bounds[i]:bounds[i + 1]``."""
 SiteBounds = tuple[int, int, int, int]
 KEPT: Final = 0
 _CODE: Final = {name: code for code, name in enumerate(ROW_RULES, start=1)}

@@ -16,7 +16,7 @@ from stream_worker.archives import Archived, open_archives
 from stream_worker.batching import Branches, length_sorted_batches
 from stream_worker.bundle import load_bundle
 from stream_worker.candidate import Candidate
-from stream_worker.preprocessing import Prepared, clean, features, standardise
+from stream_worker.preprocessing import Target, clean, features_each, standardise
 from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
 from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
@@ -26,7 +26,7 @@ from stream_worker.replay.scoring import ReplayScorer, Row
 from stream_worker.replay.selection import Selection
 from stream_worker.scores import pad
 from stream_worker.settings import Settings, load_settings
-from stream_worker.steps import ScoringSteps
+from stream_worker.steps import TOGETHER, ScoringSteps
 
 
 class Clock:
@@ -98,23 +98,25 @@ def _read(chunk: Chunk, scoring: _Scoring, clock: Clock) -> list[Archived]:
 
 def _prepare(candidates: list[Candidate], steps: ScoringSteps, clock: Clock) -> list[Branches]:
     bundle = steps.scorer.bundle
-    with clock.step("clean and merge"):
-        cleaned = [
-            clean(
-                one.light_curves,
-                t_cut=one.alertfinder.t_cut,
-                t_break=one.alertfinder.t_break,
-                options=bundle.options,
-            )
-            for one in candidates
-        ]
-    with clock.step("outliers, rise, features"):
-        prepared: list[Prepared] = [
-            features(mine, t_break=one.alertfinder.t_break, ra=one.ra, dec=one.dec)
-            for one, mine in zip(candidates, cleaned, strict=True)
-        ]
-    with clock.step("standardise"):
-        return [standardise(one, bundle.standardisation) for one in prepared]
+    branches: list[Branches] = []
+    for start in range(0, len(candidates), TOGETHER):
+        together = candidates[start : start + TOGETHER]
+        with clock.step("clean and merge"):
+            cleaned = [
+                clean(
+                    one.light_curves,
+                    t_cut=one.alertfinder.t_cut,
+                    t_break=one.alertfinder.t_break,
+                    options=bundle.options,
+                )
+                for one in together
+            ]
+        with clock.step("outliers, rise, features"):
+            targets = [Target(one.alertfinder.t_break, one.ra, one.dec) for one in together]
+            prepared = features_each(cleaned, targets, bundle.options)
+        with clock.step("standardise"):
+            branches += [standardise(one, bundle.standardisation) for one in prepared]
+    return branches
 
 
 def _infer(window: list[Branches], steps: ScoringSteps, max_batch: int, clock: Clock) -> None:
