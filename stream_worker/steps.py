@@ -20,7 +20,7 @@ from stream_worker.preprocessing import (
 )
 from stream_worker.scoring import Score, Scorer, ScorerBroken, score_each
 
-TOGETHER: Final = 8
+TOGETHER: Final = 16
 """Candidates preprocessed side by side: on more, their rows no longer fit into the processor's cache."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from stream_worker.preprocessing.airmass import MAX_AIRMASS, airmass
 from stream_worker.preprocessing.broken_line import BrokenLine, fit_broken_line
-from stream_worker.preprocessing.clean import Cleaned, clean, crop
+from stream_worker.preprocessing.clean import Cleaned, clean, clean_each, crop
 from stream_worker.preprocessing.features import FEATURES, Prepared, Target, features, features_each
 from stream_worker.preprocessing.light_curve import (
     AUXILIARIES,
@@ -67,6 +67,7 @@ __all__ = [
     "Trigger",
     "airmass",
     "clean",
+    "clean_each",
     "crop",
     "features",
     "features_each",

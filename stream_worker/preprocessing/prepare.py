@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stream_worker.preprocessing.clean import Cleaned, clean
+from stream_worker.preprocessing.clean import Cleaned, clean_each
 from stream_worker.preprocessing.features import Prepared, Target, features_each
 from stream_worker.preprocessing.light_curve import LightCurve
 from stream_worker.preprocessing.options import PreprocessingOptions
@@ -53,7 +53,14 @@ def prepare_each(
     ValueError
         If a t_cut is not finite.
     """
-    cleaned = [_clean(one, options) for one in candidates]
+    if not candidates:
+        return []
+    cleaned = clean_each(
+        [one.light_curves for one in candidates],
+        [one.t_cut for one in candidates],
+        [one.target.t_break for one in candidates],
+        options,
+    )
     usable = [
         (one, candidate.target)
         for one, candidate in zip(cleaned, candidates, strict=True)
@@ -63,12 +70,3 @@ def prepare_each(
         return [one for one in cleaned if isinstance(one, TooFewObservations)]
     prepared = iter(features_each([one for one, _ in usable], [target for _, target in usable], options))
     return [next(prepared) if isinstance(one, Cleaned) else one for one in cleaned]
-
-
-def _clean(observed: Observed, options: PreprocessingOptions) -> Cleaned | TooFewObservations:
-    try:
-        return clean(
-            observed.light_curves, t_cut=observed.t_cut, t_break=observed.target.t_break, options=options
-        )
-    except TooFewObservations as few:
-        return few

@@ -16,7 +16,7 @@ from stream_worker.archives import Archived, open_archives
 from stream_worker.batching import Branches, length_sorted_batches
 from stream_worker.bundle import load_bundle
 from stream_worker.candidate import Candidate
-from stream_worker.preprocessing import Target, clean, features_each, standardise
+from stream_worker.preprocessing import Target, clean_each, features_each, standardise
 from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
 from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
@@ -102,15 +102,12 @@ def _prepare(candidates: list[Candidate], steps: ScoringSteps, clock: Clock) -> 
     for start in range(0, len(candidates), TOGETHER):
         together = candidates[start : start + TOGETHER]
         with clock.step("clean and merge"):
-            cleaned = [
-                clean(
-                    one.light_curves,
-                    t_cut=one.alertfinder.t_cut,
-                    t_break=one.alertfinder.t_break,
-                    options=bundle.options,
-                )
-                for one in together
-            ]
+            cleaned = clean_each(
+                [one.light_curves for one in together],
+                [one.alertfinder.t_cut for one in together],
+                [one.alertfinder.t_break for one in together],
+                bundle.options,
+            )
         with clock.step("outliers, rise, features"):
             targets = [Target(one.alertfinder.t_break, one.ra, one.dec) for one in together]
             prepared = features_each(cleaned, targets, bundle.options)
