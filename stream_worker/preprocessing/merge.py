@@ -7,6 +7,7 @@ sec. 5.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -59,10 +60,10 @@ def merge(
     At an HJD that two datasets have, the row of the one that came first stays.
     """
     valid = rows.valid()
-    n_rows = np.diff(valid.bounds)
-    source = np.repeat(np.arange(n_rows.size), n_rows)
+    n_rows = [stop - start for start, stop in pairwise(valid.bounds)]
+    source = np.repeat(np.arange(len(n_rows)), n_rows)
     fields: list[list[_Field]] = [[] for _ in SITES]
-    for index, (dataset, n) in enumerate(zip(valid.datasets, n_rows.tolist(), strict=True)):
+    for index, (dataset, n) in enumerate(zip(valid.datasets, n_rows, strict=True)):
         if n:
             fields[dataset.site].append((-n, dataset.name, index))
     ctio, saao, sso = (

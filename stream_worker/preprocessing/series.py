@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import compress
+from operator import or_
 from typing import Final
 
 import numpy as np
@@ -54,7 +55,7 @@ class Series:
         """Return, per site, the auxiliary columns that at least one of its datasets has."""
         measured = [[False] * len(AUXILIARIES) for _ in SITES]
         for dataset, has in zip(self.datasets, self.has.tolist(), strict=True):
-            measured[dataset.site] = [a or b for a, b in zip(measured[dataset.site], has, strict=True)]
+            measured[dataset.site] = list(map(or_, measured[dataset.site], has))
         return [tuple(compress(AUXILIARIES, site)) for site in measured]
 
 

@@ -10,13 +10,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from stream_worker.archives import Archived, open_archives
 from stream_worker.batching import Branches, length_sorted_batches
 from stream_worker.bundle import load_bundle
 from stream_worker.candidate import Candidate
+from stream_worker.framing import single_object
+from stream_worker.kafka.records import SourceRecord
+from stream_worker.offline import open_steps
+from stream_worker.outputs import OutputWriter
+from stream_worker.plans import candidate_encoder, model_identity
 from stream_worker.preprocessing import Target, clean_each, features_each, standardise
+from stream_worker.quarantine import Quarantine
 from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
 from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
@@ -24,9 +31,15 @@ from stream_worker.replay.plan import Chunk, ReplayPlan, plan_replay
 from stream_worker.replay.pool import Work, _Scoring
 from stream_worker.replay.scoring import ReplayScorer, Row
 from stream_worker.replay.selection import Selection
+from stream_worker.score_stage import ScoreStage
 from stream_worker.scores import pad
 from stream_worker.settings import Settings, load_settings
+from stream_worker.sky import SkyCells
 from stream_worker.steps import TOGETHER, ScoringSteps
+from stream_worker.watched_rules import WatchedRules
+from stream_worker.worker import now_ms
+
+LIVE_WINDOW = 256
 
 
 class Clock:
@@ -150,6 +163,41 @@ def _time_parent(plan: ReplayPlan, settings: Settings, checkpoint: Checkpoint, c
             with clock.step("write Parquet"):
                 sink.write((row, grouping.of(number + place, row)) for place, row in enumerate(rows))
             number += len(rows)
+
+
+def live_stage(paths: list[str]) -> float:
+    """Milliseconds of processor time per candidate of the stream's score stage: packets in, packets out."""
+    settings = load_settings(os.environ, overrides={"inference": {"intra_op_threads": 1}})
+    steps, writer = open_steps(settings), OutputWriter(single_object)
+    stage = ScoreStage(
+        steps=steps,
+        model=model_identity(steps.scorer),
+        sky=SkyCells(settings.rules.neighbour_radius_arcsec),
+        writer=writer,
+        quarantine=Quarantine(writer, settings.topics.quarantine, "score", "benchmark", "", 0),
+        topics=settings.topics,
+        rules=WatchedRules(settings.rules),
+        max_batch=settings.inference.max_batch,
+        clock=now_ms,
+    )
+    encode = candidate_encoder(settings)
+    records = [
+        SourceRecord(settings.topics.candidates, 0, place, None, encode(candidate))
+        for place, candidate in enumerate(sample(paths))
+    ]
+    begun = time.process_time()
+    for start in range(0, len(records), LIVE_WINDOW):
+        stage.process(records[start : start + LIVE_WINDOW])
+    return 1000 * (time.process_time() - begun) / len(records)
+
+
+def sample(paths: list[str], most: int = 2048) -> list[Candidate]:
+    """Candidates from all of the archives, evenly."""
+    archives = open_archives(map(Path, paths)).archives
+    total = sum(piece.count or 0 for archive in archives for piece in archive.pieces)
+    every = (one.content for archive in archives for piece in archive.pieces for one in archive.read(piece))
+    chosen = islice(every, 0, None, max(1, total // most))
+    return [one for one in chosen if isinstance(one, Candidate)]
 
 
 def _import_command() -> None:
