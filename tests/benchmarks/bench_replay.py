@@ -24,7 +24,7 @@ from itertools import islice
 from pathlib import Path
 
 import psutil
-from replay_breakdown import breakdown, live_stage
+from replay_breakdown import breakdown, live_stage, prepared_sample, sample
 from replay_floor import numpy_floor
 
 PER_PROCESS = 1536
@@ -77,8 +77,7 @@ def watch(pid: int, peak: list[int]) -> None:
 
 
 def infer(archives: list[str], place: int, workers: int, barrier, results) -> None:
-    """Prepare every workers-th candidate, wait for the others, and time inference alone."""
-    from stream_worker.archives import open_archives
+    """Prepare every workers-th candidate of a sample, wait for the others, and time inference alone."""
     from stream_worker.batching import length_sorted_batches
     from stream_worker.offline import open_steps
     from stream_worker.replay.plan import CHUNK
@@ -86,16 +85,7 @@ def infer(archives: list[str], place: int, workers: int, barrier, results) -> No
 
     settings = load_settings(os.environ, overrides={"inference": {"intra_op_threads": 1}})
     steps = open_steps(settings)
-    every = (
-        one.content
-        for archive in open_archives(map(Path, archives)).archives
-        for piece in archive.pieces
-        for one in archive.read(piece)
-    )
-    prepared = [
-        steps.prepare(candidate)[1]
-        for candidate in islice(every, place * PER_PROCESS, (place + 1) * PER_PROCESS)
-    ]
+    prepared = prepared_sample(steps, islice(sample(archives, PER_PROCESS * workers), place, None, workers))
     batches = []
     for start in range(0, len(prepared), CHUNK):
         window = prepared[start : start + CHUNK]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -68,6 +69,7 @@ def breakdown(paths: list[str], workers: int) -> dict[str, float]:
             settings, plan.archives, plan.names, plan.replay_id, plan.selection, checkpoint.folder, False
         )
         scoring = _Scoring(work)
+        gc.freeze()  # as the processes of a replay do
         read = sum(_time_worker(chunk, scoring, checkpoint, clock) for chunk in plan.chunks)
         _time_parent(plan, settings, checkpoint, clock)
         clock.seconds["process starts"] = _start_seconds(_import_command) + workers * _start_seconds(
@@ -185,19 +187,28 @@ def live_stage(paths: list[str]) -> float:
         SourceRecord(settings.topics.candidates, 0, place, None, encode(candidate))
         for place, candidate in enumerate(sample(paths))
     ]
+    gc.freeze()  # as the worker does
     begun = time.process_time()
     for start in range(0, len(records), LIVE_WINDOW):
         stage.process(records[start : start + LIVE_WINDOW])
     return 1000 * (time.process_time() - begun) / len(records)
 
 
-def sample(paths: list[str], most: int = 2048) -> list[Candidate]:
-    """Candidates from all of the archives, evenly."""
+def sample(paths: list[str], most: int = 2048) -> Iterator[Candidate]:
+    """Yield candidates from all of the archives, evenly, at least ``most`` where there are as many."""
     archives = open_archives(map(Path, paths)).archives
     total = sum(piece.count or 0 for archive in archives for piece in archive.pieces)
     every = (one.content for archive in archives for piece in archive.pieces for one in archive.read(piece))
     chosen = islice(every, 0, None, max(1, total // most))
-    return [one for one in chosen if isinstance(one, Candidate)]
+    return (one for one in chosen if isinstance(one, Candidate))
+
+
+def prepared_sample(steps: ScoringSteps, candidates: Iterator[Candidate]) -> list[Branches]:
+    """Prepare them a few at a time: a candidate keeps the whole block of its archive in memory."""
+    branches: list[Branches] = []
+    while together := list(islice(candidates, TOGETHER)):
+        branches += [one[1] for one in steps.prepare_each(together) if not isinstance(one, Exception)]
+    return branches
 
 
 def _import_command() -> None:

@@ -6,7 +6,7 @@ import os
 
 import bottleneck as bn
 import numpy as np
-from replay_breakdown import Clock, sample
+from replay_breakdown import Clock, prepared_sample, sample
 
 from stream_worker.offline import open_steps
 from stream_worker.preprocessing import COLUMNS
@@ -22,7 +22,7 @@ def numpy_floor(paths: list[str]) -> dict[str, float]:
     settings = load_settings(os.environ, overrides={"inference": {"intra_op_threads": 1}})
     steps = open_steps(settings)
     clock = Clock()
-    branches = [one[1] for one in steps.prepare_each(sample(paths)) if not isinstance(one, Exception)]
+    branches = prepared_sample(steps, sample(paths))
     for one in branches:
         for site in filter(len, one):
             _bare_numpy(np.ascontiguousarray(site.T, dtype=np.float64), clock)
