@@ -98,7 +98,7 @@ model: model-seasons ## simulate, train and evaluate the bundle that ships anew 
 	  --cache $(MODEL)/evaluation --out $(MODEL)/evaluation.html --images $(MODEL)/figures
 
 benchmark-replay: $(STAMP) ## rate and memory of an offline replay of ARCHIVE against bare inference
-	$(BIN)/python tests/benchmarks/bench_replay.py $(ARCHIVE)
+	$(BIN)/python tests/benchmarks/bench_replay.py $(ARCHIVE) $(BENCHMARK_ARGS)
 
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark

@@ -248,7 +248,7 @@ class DeduplicateStage:
             stage=STAGE,
             source=source,
             outcome=outcome,
-            settings_hash=self._rules.current.hash,
+            settings_hash=self._rules.hash,
             time_ms=self._clock(),
             candidate_id=candidate_id,
             reason=reason,

@@ -13,6 +13,7 @@ from stream_worker.bundle import Calibration
 from stream_worker.candidate import Candidate
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.preprocessing import LightCurve, Report, SiteReport
+from stream_worker.preprocessing.robust import median
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.sky import sexagesimal
 
@@ -43,6 +44,7 @@ def score_record(
     source: SourceRecord,
     model: ModelIdentity,
     rules: RuleSettings,
+    settings_hash: str,
     received_at: int,
     scored_at: int,
 ) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def score_record(
         "p_event": None if calibration is None else calibration.p_event(yes),
         "base_rate": None if calibration is None else calibration.base_rate,
         "decisions": decisions(p_review, rules.thresholds),
-        "settings_hash": rules.hash,
+        "settings_hash": settings_hash,
         "current_mag": current_magnitude(candidate),
         "baseline_mag": candidate.baseline_mag,
         "rise_slope": found.slope,
@@ -132,8 +134,9 @@ def newest_observations(candidate: Candidate) -> dict[str, float]:
     """HJD - 2450000 of each site's newest observation up to ``t_cut``; sites without one are left out."""
     newest: dict[str, float] = {}
     for curve in candidate.light_curves:
-        hjd = _newest(curve.hjd, candidate.alertfinder.t_cut)
-        if hjd is not None and hjd > newest.get(curve.site, -math.inf):
+        usable = curve.hjd <= candidate.alertfinder.t_cut
+        hjd = float(curve.hjd.max(initial=-math.inf, where=usable))
+        if hjd > newest.get(curve.site, -math.inf):
             newest[curve.site] = hjd
     return newest
 
@@ -153,7 +156,7 @@ def current_magnitude(candidate: Candidate) -> float | None:
     if not good.any() or not before.any():
         return None
     newest = int(np.argmax(np.where(good, curve.hjd, -np.inf)))
-    brighter = float(curve.flux[newest]) - float(np.median(curve.flux[before].astype(np.float64)))
+    brighter = float(curve.flux[newest]) - median(curve.flux[before].astype(np.float64))
     if not abs(candidate.baseline_mag) < MAX_MAGNITUDE:
         return None
     total = 10 ** (0.4 * (ZERO_POINT - candidate.baseline_mag)) + brighter
@@ -166,11 +169,6 @@ def _triggering(candidate: Candidate) -> LightCurve | None:
         if curve.site == found.site and curve.dataset == found.dataset:
             return curve
     return None
-
-
-def _newest(hjd: np.ndarray[Any, np.dtype[Any]], t_cut: float) -> float | None:
-    usable = hjd[np.isfinite(hjd) & (hjd <= t_cut)]
-    return float(usable.max()) if usable.size else None
 
 
 def _site_summary(site: SiteReport) -> dict[str, Any]:

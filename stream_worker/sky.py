@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from astropy import units as u
-from astropy_healpix import HEALPix
 from numpy.typing import NDArray
 
 ORDER = 8
@@ -26,6 +22,11 @@ class SkyCells:
     """
 
     def __init__(self, radius_arcsec: float) -> None:
+        # imported here: a second that a process which asks for no cell need not spend
+        from astropy import units
+        from astropy_healpix import HEALPix
+
+        self._degree = units.deg
         self._healpix = HEALPix(nside=2**ORDER, order="nested")
         self._reach_deg = (radius_arcsec + _CURVATURE_ARCSEC) / 3600
         angle = np.linspace(0, 2 * np.pi, _RING_POINTS, endpoint=False)
@@ -44,14 +45,18 @@ class SkyCells:
         list of n tuples
         """
         home = self._cell(ra, dec)
-        inside = self._well_inside(ra, dec, home)
-        return [
-            (int(cell),) if clear else self._with_halo(float(a), float(d), int(cell))
-            for a, d, cell, clear in zip(ra, dec, home, inside, strict=True)
-        ]
+        cells: list[tuple[int, ...]] = [(cell,) for cell in home.tolist()]
+        near = (~self._well_inside(ra, dec, home)).nonzero()[0]
+        if near.size:
+            halos = self._with_halo(ra[near], dec[near], home[near])
+            for place, halo in zip(near.tolist(), halos, strict=True):
+                cells[place] = halo
+        return cells
 
     def _cell(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.int64]:
-        return np.asarray(self._healpix.lonlat_to_healpix(ra * u.deg, dec * u.deg), dtype=np.int64)
+        return np.asarray(
+            self._healpix.lonlat_to_healpix(ra * self._degree, dec * self._degree), dtype=np.int64
+        )
 
     def _well_inside(
         self, ra: NDArray[np.float64], dec: NDArray[np.float64], home: NDArray[np.int64]
@@ -67,36 +72,46 @@ class SkyCells:
         ring_cells = self._cell(ring_ra.ravel(), ring_dec.ravel()).reshape(len(ra), _RING_POINTS)
         return np.asarray(~polar & np.all(ring_cells == home[:, None], axis=1), dtype=np.bool_)
 
-    def _with_halo(self, ra: float, dec: float, home: int) -> tuple[int, ...]:
+    def _with_halo(
+        self, ra: NDArray[np.float64], dec: NDArray[np.float64], home: NDArray[np.int64]
+    ) -> list[tuple[int, ...]]:
         """Home and every neighbouring cell whose outline comes within the radius.
 
         The library's cone search misses cells that touch the disc with a corner.
         """
         with np.errstate(invalid="ignore"):  # the few cells with seven neighbours
-            around = self._healpix.neighbours(home)
-        around = np.unique(around[around >= 0])
-        lon, lat = self._healpix.boundaries_lonlat(around, step=_OUTLINE_STEPS)
-        distance = _outline_distance(ra, dec, lon.to_value(u.deg), lat.to_value(u.deg))
-        return (home, *(int(cell) for cell in around[distance <= self._reach_deg]))
+            around = self._healpix.neighbours(home).T
+        exists = around >= 0
+        cells = np.where(exists, around, home[:, None]).ravel()
+        lon, lat = (
+            angle.to_value(self._degree).reshape(*around.shape, -1)
+            for angle in self._healpix.boundaries_lonlat(cells, step=_OUTLINE_STEPS)
+        )
+        distance = _outline_distance(ra[:, None, None], dec[:, None, None], lon, lat)
+        touched = exists & (distance <= self._reach_deg)
+        return [
+            (cell, *sorted(set(neighbours[near].tolist())))
+            for cell, neighbours, near in zip(home.tolist(), around, touched, strict=True)
+        ]
 
 
 def _outline_distance(
-    ra: float, dec: float, lon: NDArray[np.float64], lat: NDArray[np.float64]
+    ra: NDArray[np.float64], dec: NDArray[np.float64], lon: NDArray[np.float64], lat: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distance in degrees from a point to each closed outline [n, k], in the tangent (gnomonic) plane.
+    """Distance in degrees from points to closed outlines [..., k], in each point's tangent (gnomonic) plane.
 
     There great circles are straight. Outlines that reach behind the tangent plane count as near.
     """
-    dra, phi, lat = np.radians(lon - ra), math.radians(dec), np.radians(lat)
-    depth = math.sin(phi) * np.sin(lat) + math.cos(phi) * np.cos(lat) * np.cos(dra)
-    behind = np.any(depth <= 0, axis=1)
+    dra, phi, lat = np.radians(lon - ra), np.radians(dec), np.radians(lat)
+    depth = np.sin(phi) * np.sin(lat) + np.cos(phi) * np.cos(lat) * np.cos(dra)
+    behind = np.any(depth <= 0, axis=-1)
     depth = np.where(depth <= 0, 1.0, depth)
     x = np.cos(lat) * np.sin(dra) / depth
-    y = (math.cos(phi) * np.sin(lat) - math.sin(phi) * np.cos(lat) * np.cos(dra)) / depth
-    step_x, step_y = np.roll(x, -1, axis=1) - x, np.roll(y, -1, axis=1) - y
+    y = (np.cos(phi) * np.sin(lat) - np.sin(phi) * np.cos(lat) * np.cos(dra)) / depth
+    step_x, step_y = np.roll(x, -1, axis=-1) - x, np.roll(y, -1, axis=-1) - y
     length2 = np.maximum(step_x**2 + step_y**2, 1e-30)
     along = np.clip(-(x * step_x + y * step_y) / length2, 0, 1)
-    nearest = np.hypot(x + along * step_x, y + along * step_y).min(axis=1)
+    nearest = np.hypot(x + along * step_x, y + along * step_y).min(axis=-1)
     return np.where(behind, 0.0, np.degrees(nearest))
 
 

@@ -46,6 +46,21 @@ class WatchedRules:
         self._looked_at = monotonic()
         self._content = _content(file)
 
+    @property
+    def current(self) -> RuleSettings:
+        """The rules in force."""
+        return self._current
+
+    @current.setter
+    def current(self, rules: RuleSettings) -> None:
+        self._current = rules
+        self._hash = rules.hash  # once: every score and every outcome carries it
+
+    @property
+    def hash(self) -> str:
+        """Hash of the rules in force."""
+        return self._hash
+
     def refresh(self) -> RuleSettings:
         """Return the rules in force, after a look at the file at most once a second."""
         now = self._monotonic()
@@ -69,7 +84,7 @@ class WatchedRules:
             return
         before, after = self.current.model_dump(mode="json"), rules.model_dump(mode="json")
         changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-        log.info("rules changed", changed=changed, before=self.current.hash, settings_hash=rules.hash)
+        log.info("rules changed", changed=changed, before=self.hash, settings_hash=rules.hash)
         self.current = rules
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -140,6 +141,7 @@ def _run(
     source = GroupSource(consumer, plan.topic, settings.loop, on_assignment=monitor.assigned, state=state)
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
+    gc.freeze()  # modules and model live as long as the process: its collections need not walk through them
     try:
         writer = sink if tracing is None else TracedTransactions(sink, tracing, plan.name)
         run_loop(stage, source, writer, monitor, stop, settings.loop, state=state)

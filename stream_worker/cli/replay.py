@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -185,6 +186,7 @@ def _offline(settings: Settings, opened: Opened, selection: Selection, options: 
     try:
         with progress("planning") as bar:
             plan = _plan(settings, opened, selection, options, bar)
+        gc.freeze()  # modules live as long as the process: its collections need not walk through them
         with progress("replaying", plan.total) as bar:
             report = replay_offline(
                 plan,

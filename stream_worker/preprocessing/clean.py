@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_worker.preprocessing.light_curve import SITES, BoolArray, LightCurve
+from stream_worker.preprocessing.light_curve import SITES, LightCurve
 from stream_worker.preprocessing.merge import MergedSite, merge
 from stream_worker.preprocessing.options import PreprocessingOptions
-from stream_worker.preprocessing.report import ROW_RULES, RULES, Report, SiteReport, TooFewObservations
-from stream_worker.preprocessing.rows import Rows, count_kept, read_rows
+from stream_worker.preprocessing.report import (
+    LATER_RULES,
+    ROW_RULES,
+    RULES,
+    Report,
+    SiteReport,
+    TooFewObservations,
+)
+from stream_worker.preprocessing.rows import Rows, SiteBounds, read_rows_each
 from stream_worker.preprocessing.series import Series
 
 
@@ -47,7 +55,8 @@ class Cleaned:
     @property
     def report(self) -> Report:
         """What was removed so far."""
-        return report_sites(self, np.ones(self.series.source.size, dtype=bool), {})
+        kept = [stop - start for start, stop in pairwise(self.series.bounds)]
+        return report_sites(self, kept, [(0,) * len(LATER_RULES)] * len(SITES))
 
 
 def clean(
@@ -81,13 +90,32 @@ def clean(
     ValueError
         If t_cut or t_break is not finite.
     """
-    options = options or PreprocessingOptions()
-    if not math.isfinite(t_cut):
-        raise ValueError(f"t_cut must be finite, got {t_cut}")
-    cleaned = _assemble(read_rows(light_curves, t_cut), t_cut, t_break, options)
-    if not enough_observations(cleaned.series.bounds, options):
-        raise TooFewObservations(cleaned.report, options.min_points)
+    (cleaned,) = clean_each([light_curves], [t_cut], [t_break], options or PreprocessingOptions())
+    if isinstance(cleaned, TooFewObservations):
+        raise cleaned
     return cleaned
+
+
+def clean_each(
+    candidates: Sequence[Iterable[LightCurve]],
+    t_cuts: Sequence[float],
+    t_breaks: Sequence[float | None],
+    options: PreprocessingOptions,
+) -> list[Cleaned | TooFewObservations]:
+    """Do `clean` for several candidates; what is found for one doesn't depend on the others."""
+    for t_cut in t_cuts:
+        if not math.isfinite(t_cut):
+            raise ValueError(f"t_cut must be finite, got {t_cut}")
+    found = [
+        _assemble(rows, t_cut, t_break, options)
+        for rows, t_cut, t_break in zip(read_rows_each(candidates, t_cuts), t_cuts, t_breaks, strict=True)
+    ]
+    return [
+        one
+        if enough_observations(one.series.bounds, options)
+        else TooFewObservations(one.report, options.min_points)
+        for one in found
+    ]
 
 
 def crop(cleaned: Cleaned, *, t_first: float | None = None, t_last: float | None = None) -> Cleaned:
@@ -113,36 +141,31 @@ def enough_observations(bounds: tuple[int, ...], options: PreprocessingOptions) 
     return max(stop - start for start, stop in pairwise(bounds)) >= options.min_points
 
 
-def report_sites(cleaned: Cleaned, keep: BoolArray, removed_later: Mapping[str, Sequence[int]]) -> Report:
+def report_sites(cleaned: Cleaned, kept: Sequence[int], removed_later: Sequence[Sequence[int]]) -> Report:
     """Account for every row, from what came in to what is kept of the cleaned series.
 
     Parameters
     ----------
     cleaned : Cleaned
         The candidate.
-    keep : bool [n]
-        The rows of its series that are kept.
-    removed_later : mapping of str to three int
-        Rows removed per site by the rules after `clean`.
+    kept : three int
+        Rows kept, per site.
+    removed_later : three sequences of int
+        Rows removed per site by each of `LATER_RULES`.
     """
+    bounds = cleaned.rows.site_bounds
     auxiliaries = cleaned.series.auxiliaries()
-    kept = count_kept(keep, cleaned.series.bounds)
-    broken = cleaned.rows.rule.nonzero()[0]
-    broken_rules = cleaned.rows.rule[broken]
+    removed_first = _count_broken(cleaned.rows.rule, bounds)
     sites = []
-    for index, (start, stop) in enumerate(pairwise(cleaned.rows.site_bounds)):
-        first, last = broken.searchsorted((start, stop))
-        counts = np.bincount(broken_rules[first:last], minlength=len(ROW_RULES) + 1).tolist()
-        removed = dict.fromkeys(RULES, 0) | dict(zip(ROW_RULES, counts[1:], strict=True))
+    for index, (start, stop) in enumerate(pairwise(bounds)):
         merged = cleaned.merged[index]
+        removed = dict(zip(RULES, (*removed_first[index], merged.n_old, *removed_later[index]), strict=True))
         removed["duplicate"] += merged.n_repeated
-        removed["max_points"] = merged.n_old
-        removed.update((rule, counts[index]) for rule, counts in removed_later.items())
         sites.append(
             SiteReport(
                 site=SITES[index],
                 rows_in=stop - start,
-                rows_kept=kept[index + 1] - kept[index],
+                rows_kept=kept[index],
                 removed=removed,
                 auxiliaries=auxiliaries[index],
                 datasets=merged.datasets,
@@ -150,6 +173,18 @@ def report_sites(cleaned: Cleaned, keep: BoolArray, removed_later: Mapping[str, 
         )
     ctio, saao, sso = sites
     return Report((ctio, saao, sso))
+
+
+def _count_broken(rule: NDArray[np.int8], bounds: SiteBounds) -> list[list[int]]:
+    """Count, per site, the rows that each of `ROW_RULES` removes."""
+    broken = rule.nonzero()[0]
+    if not broken.size:
+        return [[0] * len(ROW_RULES)] * len(SITES)
+    site = np.searchsorted(bounds[1:], broken, side="right")
+    shape = len(SITES), len(ROW_RULES) + 1
+    counts = np.bincount(site * shape[1] + rule[broken], minlength=shape[0] * shape[1])
+    of_sites: list[list[int]] = counts.reshape(shape)[:, 1:].tolist()
+    return of_sites
 
 
 def _assemble(rows: Rows, t_cut: float, t_break: float | None, options: PreprocessingOptions) -> Cleaned:

@@ -20,6 +20,7 @@ from stream_worker.preprocessing.rows import FLUX, FLUX_ERR, HJD, Rows
 from stream_worker.preprocessing.series import Series, tell_absent
 
 _MIN_BEFORE_BREAK: Final = 3
+_Field = tuple[int, str, int]  # minus the number of its valid rows, its name, its place among the datasets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,33 +60,48 @@ def merge(
     At an HJD that two datasets have, the row of the one that came first stays.
     """
     valid = rows.valid()
-    sites = tuple(_merge_site(valid, site, t_break, options) for site in range(len(SITES)))
+    n_rows = [stop - start for start, stop in pairwise(valid.bounds)]
+    source = np.repeat(np.arange(len(n_rows)), n_rows)
+    fields: list[list[_Field]] = [[] for _ in SITES]
+    for index, (dataset, n) in enumerate(zip(valid.datasets, n_rows, strict=True)):
+        if n:
+            fields[dataset.site].append((-n, dataset.name, index))
+    ctio, saao, sso = (
+        _merge_site(valid, source, sorted(fields[site]), SITES[site], t_break, options)
+        for site in range(len(SITES))
+    )
+    sites = (ctio, saao, sso)
     if all(len(site.datasets) <= 1 and not site.n_old for site in sites):
         columns, bounds = valid.columns, valid.site_bounds
     else:
         columns = np.concatenate([site.columns for site in sites], axis=1)
-        ctio, saao, sso = (site.source.size for site in sites)
-        bounds = (0, ctio, ctio + saao, ctio + saao + sso)
-    source = np.concatenate([site.source for site in sites])
+        source = np.concatenate([site.source for site in sites])
+        n_ctio, n_saao, n_sso = (site.source.size for site in sites)
+        bounds = (0, n_ctio, n_ctio + n_saao, n_ctio + n_saao + n_sso)
     return tell_absent(bounds, columns, rows.datasets, source, options.min_measured_fraction), sites
 
 
-def _merge_site(valid: Rows, site: int, t_break: float | None, options: PreprocessingOptions) -> MergedSite:
-    fields = sorted(
-        (start - stop, dataset.name, index)
-        for index, (dataset, (start, stop)) in enumerate(
-            zip(valid.datasets, pairwise(valid.bounds), strict=True)
-        )
-        if dataset.site == site and stop > start
-    )
+def _merge_site(
+    valid: Rows,
+    sources: IntArray,
+    fields: list[_Field],
+    site: str,
+    t_break: float | None,
+    options: PreprocessingOptions,
+) -> MergedSite:
     if not fields:
-        return MergedSite(valid.columns[:, :0], np.empty(0, dtype=np.intp))
-    columns, source = _rows_of(valid, fields[0][2])
+        return MergedSite(valid.columns[:, :0], sources[:0])
+
+    def rows_of(index: int) -> tuple[Float64Array, IntArray]:
+        mine = slice(valid.bounds[index], valid.bounds[index + 1])
+        return valid.columns[:, mine], sources[mine]
+
+    columns, source = rows_of(fields[0][2])
     reports = [DatasetReport(fields[0][1], source.size, 0.0, "reference")]
     n_repeated = 0
     for _, name, index in fields[1:]:
-        other, its_source = _rows_of(valid, index)
-        offset, method = _offset(columns, other, SITE_POSITIONS[SITES[site]].longitude, t_break, options)
+        other, its_source = rows_of(index)
+        offset, method = _offset(columns, other, SITE_POSITIONS[site].longitude, t_break, options)
         reports.append(DatasetReport(name, its_source.size, offset, method))
         moved = other.copy()
         moved[FLUX] += offset
@@ -94,11 +110,6 @@ def _merge_site(valid: Rows, site: int, t_break: float | None, options: Preproce
         n_repeated += n_both - source.size
     n_old = max(source.size - options.max_points, 0)
     return MergedSite(columns[:, n_old:], source[n_old:], tuple(reports), n_repeated, n_old)
-
-
-def _rows_of(valid: Rows, index: int) -> tuple[Float64Array, IntArray]:
-    columns = valid.columns[:, valid.bounds[index] : valid.bounds[index + 1]]
-    return columns, np.full(columns.shape[1], index, dtype=np.intp)
 
 
 def _interleave(

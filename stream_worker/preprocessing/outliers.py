@@ -1,4 +1,8 @@
-"""Step 7: rows out of line with their site's series (Viaña et al. 2025, sec. 5.4)."""
+"""Step 7: rows out of line with their site's series (Viaña et al. 2025, sec. 5.4).
+
+The sites of many candidates are judged together: what numpy does on a few hundred rows costs less than
+the call.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ import numpy as np
 
 from stream_worker.preprocessing.light_curve import BoolArray, Float64Array, IntArray
 from stream_worker.preprocessing.options import PreprocessingOptions
-from stream_worker.preprocessing.robust import SIGMA_PER_MAD, median
-from stream_worker.preprocessing.rows import AIRMASS, FLUX, FLUX_ERR, PSF, SiteBounds
+from stream_worker.preprocessing.robust import SIGMA_PER_MAD, median, segment_medians
+from stream_worker.preprocessing.rows import AIRMASS, FLUX, FLUX_ERR, PSF, Bounds
 
 _GROWING: Final = (FLUX_ERR, PSF)  # columns that grow with the brightness of the star
 _BRIGHT: Final = 3.0
@@ -25,7 +29,7 @@ _NONE: Final = (np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty
 
 
 def find_outliers(
-    columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions
+    columns: Float64Array, bounds: Bounds, options: PreprocessingOptions
 ) -> tuple[IntArray, IntArray]:
     """Return the outliers' rows, ascending, and for each the position of its rule in `OUTLIER_RULES`.
 
@@ -47,8 +51,8 @@ def find_outliers(
     ----------
     columns : float64 [7, n]
         Valid rows, ascending in HJD per site; auxiliaries may be NaN.
-    bounds : tuple of 4 int
-        Site i has the columns ``bounds[i]:bounds[i + 1]``.
+    bounds : tuple of int
+        Site i, of whichever candidate, has the columns ``bounds[i]:bounds[i + 1]``.
     options : PreprocessingOptions
         The limits.
     """
@@ -73,27 +77,32 @@ def running_median(values: Float64Array, window: int) -> Float64Array:
     Rows near an end take the median of the first or last full window; a series shorter than the
     window takes the largest odd window that fits.
     """
-    n = values.size
-    window = min(window, n - (n + 1) % 2)
+    return _running_medians(values, (0, values.size), window)
+
+
+def _running_medians(values: Float64Array, bounds: Bounds, window: int) -> Float64Array:
+    """Return the running medians [n] within each site."""
     half = window // 2
-    medians = np.empty(n)
-    medians[half : n - half] = bn.move_median(values, window)[window - 1 :]
-    medians[:half] = medians[half]
-    medians[n - half :] = medians[n - half - 1]
+    medians = np.empty(values.size)
+    if values.size >= window:  # one pass over all; where a window spans two sites is overwritten below
+        medians[half : values.size - half] = bn.move_median(values, window)[window - 1 :]
+    for start, stop in pairwise(bounds):
+        n = stop - start
+        if n >= window:
+            medians[start : start + half] = medians[start + half]
+            medians[stop - half : stop] = medians[stop - half - 1]
+        elif n:
+            medians[start:stop] = running_median(values[start:stop], n - (n + 1) % 2)
     return medians
 
 
-def _flux_outliers(columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions) -> _Found:
+def _flux_outliers(columns: Float64Array, bounds: Bounds, options: PreprocessingOptions) -> _Found:
     flux = columns[FLUX]
-    residual = np.empty(flux.size)
-    scale = columns[FLUX_ERR].copy()
     inner = np.ones(flux.size + 1, dtype=bool)  # whether rows i - 1 and i are of one site
     inner[list(bounds)] = False
-    for start, stop in pairwise(bounds):
-        if stop > start:
-            mine = residual[start:stop]
-            np.subtract(flux[start:stop], running_median(flux[start:stop], options.median_window), out=mine)
-            np.maximum(scale[start:stop], SIGMA_PER_MAD * median(np.abs(mine)), out=scale[start:stop])
+    residual = flux - _running_medians(flux, bounds, options.median_window)
+    mad = segment_medians(np.abs(residual), list(pairwise(bounds)))
+    scale = np.maximum(columns[FLUX_ERR], np.repeat(SIGMA_PER_MAD * mad, np.diff(bounds)))
     deviation = residual / scale
     row = ((deviation > options.flux_limit) | (deviation < -options.flux_limit_below)).nonzero()[0]
     above = deviation[row] > 0
@@ -107,12 +116,8 @@ def _flux_outliers(columns: Float64Array, bounds: SiteBounds, options: Preproces
     return row, np.zeros(row.size, dtype=np.intp), severity
 
 
-def _other_outliers(columns: Float64Array, bounds: SiteBounds, options: PreprocessingOptions) -> _Found:
-    judged = columns[FLUX_ERR:]
-    quantiles = np.full((len(_QUANTILES), len(judged), len(bounds) - 1), np.nan)
-    for site, (start, stop) in enumerate(pairwise(bounds)):
-        if stop > start:
-            quantiles[:, :, site] = _quantiles(judged[:, start:stop])
+def _other_outliers(columns: Float64Array, bounds: Bounds, options: PreprocessingOptions) -> _Found:
+    quantiles = _quantiles(columns[FLUX_ERR:], bounds)
     least, lower, middle, upper, most = _scaled(quantiles)
     limit = options.auxiliary_limit * np.maximum(_SIGMA_PER_IQR * (upper - lower), _MIN_SPREAD)
     low, high = middle - limit, middle + limit
@@ -129,19 +134,25 @@ def _other_outliers(columns: Float64Array, bounds: SiteBounds, options: Preproce
     return row, rule, severity
 
 
-def _quantiles(values: Float64Array) -> Float64Array:
-    """Return the `_QUANTILES` [5, m] of each row of positive values [m, n]; NaN for a row without any.
+def _quantiles(values: Float64Array, bounds: Bounds) -> Float64Array:
+    """Return the `_QUANTILES` [5, m, n_sites] of the positive values [m, n] of each site; NaN without any.
 
     A quantile between two values is the lower one.
     """
-    ordered = np.sort(values, axis=1)  # NaN last
-    if (ordered[:, 0] <= 0).any():
-        ordered = np.sort(np.where(values > 0, values, np.nan), axis=1)
-    last = np.full(len(ordered), ordered.shape[1] - 1)
-    for row in np.isnan(ordered[:, -1]).nonzero()[0]:
-        last[row] = max(int(ordered[row].searchsorted(np.nan)) - 1, 0)
-    rank = (_QUANTILES[:, None] * last).astype(np.intp)
-    quantiles: Float64Array = ordered[np.arange(len(ordered)), rank]
+    first, stop = np.array(bounds[:-1]), np.array(bounds[1:])
+    quantiles = np.full((len(_QUANTILES), len(values), first.size), np.nan)
+    seen = (stop > first).nonzero()[0]
+    if not seen.size:
+        return quantiles
+    ordered = np.where(values > 0, values, np.nan)
+    for site in seen.tolist():
+        ordered[:, bounds[site] : bounds[site + 1]].sort(axis=1)  # NaN last
+    last = np.repeat((stop - first - 1)[None], len(values), axis=0)
+    for row, site in np.argwhere(np.isnan(ordered[:, stop[seen] - 1])).tolist():
+        mine = ordered[row, bounds[seen[site]] : bounds[seen[site] + 1]]
+        last[row, seen[site]] = max(int(mine.searchsorted(np.nan)) - 1, 0)
+    rank = (_QUANTILES[:, None, None] * last[:, seen]).astype(np.intp)
+    quantiles[:, :, seen] = ordered[np.arange(len(values))[:, None], first[seen] + rank]
     return quantiles
 
 

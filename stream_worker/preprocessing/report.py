@@ -19,7 +19,10 @@ OUTLIER_RULES: Final = (
 )
 """Outlier rules, by the column that is most out of line."""
 
-RULES: Final = (*ROW_RULES, "max_points", *OUTLIER_RULES, "missing_value")
+LATER_RULES: Final = (*OUTLIER_RULES, "missing_value")
+"""Rules of the steps after `clean`."""
+
+RULES: Final = (*ROW_RULES, "max_points", *LATER_RULES)
 """Every rule that removes rows, in the order of application."""
 
 OffsetMethod = Literal["reference", "common_nights", "pre_break_medians", "medians"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from stream_worker.preprocessing.light_curve import Float64Array
-from stream_worker.preprocessing.robust import SIGMA_PER_MAD, median
+from stream_worker.preprocessing.robust import SIGMA_PER_MAD, segment_medians
+from stream_worker.preprocessing.rows import Bounds
 
 _MIN_BEFORE: Final = 3
 _MIN_AFTER: Final = 2
@@ -40,7 +43,17 @@ class Rise:
 
 
 def fit_rise(hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, t_break: float) -> Rise:
-    """Fit the slope after t_break of a line that starts at the mean flux before it.
+    """Fit one site, n >= 1; see `fit_rises`."""
+    (rise,) = fit_rises(hjd, flux, flux_err, (0, hjd.size), [t_break])
+    if rise is None:
+        raise ValueError("no observation: expected at least one")
+    return rise
+
+
+def fit_rises(
+    hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, bounds: Bounds, t_breaks: Sequence[float]
+) -> list[Rise | None]:
+    """Fit, per site, the slope after t_break of a line that starts at the mean flux before it.
 
     Viaña et al. 2025, sec. 5.4. The baseline is the inverse-variance mean before t_break, with
     fewer than three rows there the median of all; with fewer than two rows after, the slope is 0.
@@ -50,27 +63,52 @@ def fit_rise(hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, t_br
     Parameters
     ----------
     hjd, flux, flux_err : float64 [n]
-        One site, ascending, n >= 1, finite, errors > 0.
-    t_break : float
-        On the scale of `hjd`.
+        The sites one after the other, each ascending, finite, errors > 0.
+    bounds : tuple of int
+        Site i, of whichever candidate, is ``[bounds[i]:bounds[i + 1]]``.
+    t_breaks : sequence of float
+        Per site, on the scale of `hjd`.
+
+    Returns
+    -------
+    list
+        Per site its rise, None without rows.
     """
-    n_before = int(hjd.searchsorted(t_break, side="left"))
-    n_after = hjd.size - n_before
+    n_before = [
+        int(hjd[start:stop].searchsorted(t_break, side="left"))
+        for (start, stop), t_break in zip(pairwise(bounds), t_breaks, strict=True)
+    ]
+    quiet = [  # rows that tell baseline and scatter
+        (start, start + n if n >= _MIN_BEFORE else stop)
+        for (start, stop), n in zip(pairwise(bounds), n_before, strict=True)
+    ]
+    middle = segment_medians(flux, quiet)
+    mad = segment_medians(np.abs(flux - np.repeat(middle, np.diff(bounds))), quiet)
+    error = segment_medians(flux_err, quiet)
     weight = 1.0 / np.square(flux_err)
-    if n_before < _MIN_BEFORE:
-        baseline, scatter = median(flux), median(flux_err)
-    else:
-        before = flux[:n_before]
-        baseline = float(np.dot(weight[:n_before], before) / weight[:n_before].sum())
-        mad = median(np.abs(before - median(before)))
-        scatter = max(SIGMA_PER_MAD * mad, _MIN_SCATTER * median(flux_err[:n_before]))
-    slope = 0.0
-    if n_after >= _MIN_AFTER:
-        x = hjd[n_before:] - t_break
-        weighted = weight[n_before:] * x
-        power = np.dot(weighted, x)
-        if power > 0:
-            slope = float(np.dot(weighted, flux[n_before:] - baseline) / power)
-    if not abs(slope) < _MAX_SLOPE:  # from rows closer in time than any clock can tell
-        slope = 0.0
-    return Rise(baseline, scatter, slope, n_before, n_after)
+    rises: list[Rise | None] = []
+    for site, (start, stop) in enumerate(pairwise(bounds)):
+        if start == stop:
+            rises.append(None)
+            continue
+        split = start + n_before[site]
+        if n_before[site] < _MIN_BEFORE:
+            baseline, scatter = float(middle[site]), float(error[site])
+        else:
+            before = weight[start:split]
+            baseline = float(np.dot(before, flux[start:split]) / before.sum())
+            scatter = max(SIGMA_PER_MAD * float(mad[site]), _MIN_SCATTER * float(error[site]))
+        after = slice(split, stop)
+        slope = _slope(hjd[after] - t_breaks[site], flux[after] - baseline, weight[after])
+        rises.append(Rise(baseline, scatter, slope, n_before[site], stop - split))
+    return rises
+
+
+def _slope(x: Float64Array, rise: Float64Array, weight: Float64Array) -> float:
+    """Return the weighted slope of a line through the origin; 0 where the rows don't tell one."""
+    if x.size < _MIN_AFTER:
+        return 0.0
+    weighted = weight * x
+    power = np.dot(weighted, x)
+    slope = float(np.dot(weighted, rise) / power) if power > 0 else 0.0
+    return slope if abs(slope) < _MAX_SLOPE else 0.0  # beyond: rows closer in time than any clock can tell

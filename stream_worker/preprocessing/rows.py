@@ -6,7 +6,8 @@ few hundred rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
@@ -18,6 +19,8 @@ from stream_worker.preprocessing.light_curve import COLUMNS, SITES, BoolArray, F
 from stream_worker.preprocessing.report import ROW_RULES
 
 HJD, FLUX, FLUX_ERR, SKY, FWHM, AIRMASS, PSF = range(len(COLUMNS))
+Bounds = tuple[int, ...]
+"""Where segments of columns begin and end: segment i is ``bounds[i]:bounds[i + 1]``."""
 SiteBounds = tuple[int, int, int, int]
 KEPT: Final = 0
 _CODE: Final = {name: code for code, name in enumerate(ROW_RULES, start=1)}
@@ -58,8 +61,8 @@ class Rows:
     @property
     def site_bounds(self) -> SiteBounds:
         """Where the sites begin and end: site i of `SITES` is ``[i]:[i + 1]``."""
-        first = [sum(dataset.site < site for dataset in self.datasets) for site in range(len(SITES) + 1)]
-        ctio, saao, sso, end = (self.bounds[index] for index in first)
+        sites = [dataset.site for dataset in self.datasets]  # ascending
+        ctio, saao, sso, end = (self.bounds[bisect_left(sites, site)] for site in range(len(SITES) + 1))
         return ctio, saao, sso, end
 
     def between(self, t_first: float | None, t_last: float | None) -> Rows:
@@ -92,43 +95,71 @@ def count_kept(keep: BoolArray, bounds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def read_rows(light_curves: Iterable[LightCurve], t_cut: float) -> Rows:
-    """Return the rows up to t_cut, sorted and judged; infinite and absurd values become NaN.
+    """Return the rows of one candidate; see `read_rows_each`."""
+    (rows,) = read_rows_each([light_curves], [t_cut])
+    return rows
+
+
+def read_rows_each(candidates: Sequence[Iterable[LightCurve]], t_cuts: Sequence[float]) -> list[Rows]:
+    """Return each candidate's rows up to its t_cut, sorted and judged; infinite and absurd values become NaN.
 
     Neither the order of the light curves nor that of their rows matters; parts of one dataset
-    that come apart are one dataset.
+    that come apart are one dataset. The rows are views of one matrix of all candidates.
     """
-    parts = sorted(light_curves, key=lambda lc: (SITES.index(lc.site), lc.dataset))
-    datasets, bounds, columns = _stack(parts)
-    late = columns[HJD] > t_cut
+    parts = [sorted(curves, key=lambda lc: (SITES.index(lc.site), lc.dataset)) for curves in candidates]
+    columns = _stack([part for mine in parts for part in mine])
+    layouts = [_datasets(mine) for mine in parts]
+    datasets, bounds = [mine for mine, _ in layouts], [mine for _, mine in layouts]
+    first = list(accumulate((mine[-1] for mine in bounds), initial=0))
+    late = columns[HJD] > np.repeat(t_cuts, np.diff(first))
     if late.any():
-        bounds, columns = count_kept(~late, bounds), columns.compress(~late, axis=1)
+        early = ~late
+        bounds = [
+            count_kept(early[start:stop], mine)
+            for (start, stop), mine in zip(pairwise(first), bounds, strict=True)
+        ]
+        first = list(accumulate((mine[-1] for mine in bounds), initial=0))
+        columns = columns.compress(early, axis=1)
     if not (columns.min(initial=0.0) > -_HUGE and columns.max(initial=0.0) < _HUGE):  # so also with NaN
         columns[~((columns > -_HUGE) & (columns < _HUGE))] = np.nan
     rule = _judge(columns)
-    if not _ascending(columns[HJD], bounds):
-        _sort_and_mark_duplicates(columns, rule, bounds)
-    return Rows(datasets, bounds, columns, rule)
+    rows = [
+        Rows(its_datasets, mine, columns[:, start:stop], rule[start:stop])
+        for its_datasets, mine, (start, stop) in zip(datasets, bounds, pairwise(first), strict=True)
+    ]
+    for one in rows:
+        if not _ascending(one.columns[HJD], one.bounds):
+            _sort_and_mark_duplicates(one.columns, one.rule, one.bounds)
+    return rows
 
 
-def _stack(parts: list[LightCurve]) -> tuple[tuple[Dataset, ...], tuple[int, ...], Float64Array]:
-    """Copy the light curves into one matrix [7, n]."""
+def _stack(parts: list[LightCurve]) -> Float64Array:
+    """Copy light curves into one matrix [7, n]."""
     columns = np.empty((len(COLUMNS), sum(part.hjd.size for part in parts)))
-    datasets: list[Dataset] = []
-    bounds = [0]
     stop = 0
     for part in parts:
         start, stop = stop, stop + part.hjd.size
         for row, name in zip(columns, COLUMNS, strict=True):
             values = getattr(part, name)
             row[start:stop] = np.nan if values is None else values
+    columns += 0.0  # -0.0 becomes 0.0, so that equal rows are equal to the bit
+    return columns
+
+
+def _datasets(parts: list[LightCurve]) -> tuple[tuple[Dataset, ...], tuple[int, ...]]:
+    """Return the datasets of a candidate's sorted parts, and where they lie."""
+    datasets: list[Dataset] = []
+    bounds = [0]
+    stop = 0
+    for part in parts:
+        stop += part.hjd.size
         dataset = Dataset(SITES.index(part.site), part.dataset)
         if datasets and datasets[-1] == dataset:
             bounds[-1] = stop
         else:
             datasets.append(dataset)
             bounds.append(stop)
-    columns += 0.0  # -0.0 becomes 0.0, so that equal rows are equal to the bit
-    return tuple(datasets), tuple(bounds), columns
+    return tuple(datasets), tuple(bounds)
 
 
 def _judge(columns: Float64Array) -> NDArray[np.int8]:

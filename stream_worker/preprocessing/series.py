@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import compress
+from operator import or_
 from typing import Final
 
 import numpy as np
@@ -52,10 +53,10 @@ class Series:
 
     def auxiliaries(self) -> list[tuple[str, ...]]:
         """Return, per site, the auxiliary columns that at least one of its datasets has."""
-        measured: list[set[str]] = [set() for _ in SITES]
+        measured = [[False] * len(AUXILIARIES) for _ in SITES]
         for dataset, has in zip(self.datasets, self.has.tolist(), strict=True):
-            measured[dataset.site].update(compress(AUXILIARIES, has))
-        return [tuple(name for name in AUXILIARIES if name in site) for site in measured]
+            measured[dataset.site] = list(map(or_, measured[dataset.site], has))
+        return [tuple(compress(AUXILIARIES, site)) for site in measured]
 
 
 def tell_absent(
@@ -72,6 +73,9 @@ def tell_absent(
     """
     n_rows = np.bincount(source, minlength=len(datasets))[:, None]
     missing: BoolArray = np.isnan(columns[SKY:])
+    if not missing.any():
+        has = np.repeat(n_rows > 0, len(AUXILIARIES), axis=1)
+        return Series(bounds, columns, datasets, source, has, np.zeros(source.size, dtype=bool))
     n_missing = np.zeros((len(datasets), len(AUXILIARIES)), dtype=np.intp)
     for auxiliary, row in enumerate(missing):
         if row.any():

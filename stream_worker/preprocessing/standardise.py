@@ -69,19 +69,17 @@ def standardise(
 
     Values not measured become 0, the training mean; all are finite, within `MAX_STANDARDISED`.
     """
-    ctio, saao, sso = (
-        _standardise_site(matrix, mean, sd)
-        for matrix, mean, sd in zip(prepared.sites, standardisation.mean, standardisation.sd, strict=True)
-    )
+    with np.errstate(over="ignore"):  # an infinite value ends at the bound
+        ctio, saao, sso = map(_standardise_site, prepared.sites, standardisation.mean, standardisation.sd)
     return ctio, saao, sso
 
 
 def _standardise_site(matrix: Float64Array, mean: Float64Array, sd: Float64Array) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # an infinite value ends at the bound
-        values = matrix - mean
-        values /= sd
-        inputs = values.astype(np.float32, order="C")
-    np.clip(inputs, -MAX_STANDARDISED, MAX_STANDARDISED, out=inputs)
+    values = matrix - mean
+    values /= sd
+    inputs = values.astype(np.float32, order="C")
+    np.maximum(inputs, -MAX_STANDARDISED, out=inputs)
+    np.minimum(inputs, MAX_STANDARDISED, out=inputs)
     missing = np.isnan(inputs)
     if missing.any():
         inputs[missing] = 0.0

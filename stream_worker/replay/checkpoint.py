@@ -24,6 +24,7 @@ _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
 _LEVEL: Final = 1
 _SHOWN: Final = 120
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class CheckpointError(Exception):
@@ -55,7 +56,7 @@ class Checkpoint:
     def put(self, number: int, result: ChunkResult) -> None:
         """Keep a chunk; it survives a crash once this returns."""
         head = {"faults": result.faults, "read": result.read}
-        lines = (json.dumps(one, separators=(",", ":")) for one in (head, *result.rows))
+        lines = map(_ENCODER.encode, (head, *result.rows))
         path = self._path(number)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with part.open("wb") as file:
@@ -66,7 +67,8 @@ class Checkpoint:
 
     def get(self, number: int) -> ChunkResult:
         """Return a finished chunk."""
-        head, *rows = map(json.loads, zstd.decompress(self._path(number).read_bytes()).split(b"\n"))
+        lines = zstd.decompress(self._path(number).read_bytes())
+        head, *rows = json.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than line by line
         return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])
 
     def remove(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -145,6 +146,7 @@ def _start(work: Work) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     global _scoring  # noqa: PLW0603 - a process pool's initialiser has no other place for it
     _scoring = _Scoring(work)
+    gc.freeze()  # modules and model live as long as the process: its collections need not walk through them
 
 
 def _end_with_parent() -> None:

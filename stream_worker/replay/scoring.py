@@ -28,8 +28,8 @@ Row = dict[str, Any]
 """What became of one record, JSON-ready.
 
 ``source``, ``record``, ``candidate_id``, ``outcome``, ``reason``, ``message``; of a candidate ``star_id``,
-``t_cut``, ``run_id`` and ``produced_at``; of a scored one ``score`` (schema score 1) and ``cells``, its own
-cell first."""
+``t_cut``, ``run_id`` and ``produced_at``; of a scored one ``score`` (what the result tells of
+schema score 1) and ``cells``, its own cell first."""
 
 
 @dataclass(slots=True)
@@ -49,9 +49,9 @@ class _Window:
             raise found
         return found
 
-    def prepare(self, candidate: Candidate) -> tuple[Report, Branches]:
+    def prepare_each(self, candidates: Sequence[Candidate]) -> list[tuple[Report, Branches] | Exception]:
         """As in the stream."""
-        return self.steps.prepare(candidate)
+        return self.steps.prepare_each(candidates)
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """As in the stream."""
@@ -162,12 +162,12 @@ def _row(
         row["run_id"], row["produced_at"] = content.run_id, content.produced_at
         row["star_id"], row["t_cut"] = content.star_id, content.alertfinder.t_cut
     if copies:
-        row["score"] = {name: value for name, value in copies[0].items() if name not in _OF_THE_STREAM}
+        row["score"] = {name: value for name, value in copies[0].items() if name not in _NOT_KEPT}
         row["cells"] = [copy["cell"] for copy in copies]
     return row
 
 
-_OF_THE_STREAM = frozenset(
+_NOT_KEPT = frozenset(
     {
         "cell",
         "home_cell",
@@ -177,6 +177,13 @@ _OF_THE_STREAM = frozenset(
         "candidate_offset",
         "received_at",
         "scored_at",
+        "model",
+        "settings_hash",
+        "base_rate",
+        "light_curve_id",
+        "ra_sexagesimal",
+        "dec_sexagesimal",
+        "rise_slope",
     }
 )
-"""Fields of a score that tell where and when it passed, not what was found."""
+"""Fields of a score that tell where and when it passed, what the replay pins for all, or what others tell."""

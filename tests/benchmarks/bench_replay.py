@@ -1,9 +1,11 @@
 """Rate and memory of an offline replay against bare ONNX inference on the same batches, cores and run.
 
-Run: python tests/benchmarks/bench_replay.py ARCHIVE... [--workers N] [--json]
+Run: python tests/benchmarks/bench_replay.py ARCHIVE... [--workers N] [--breakdown] [--json]
 
 Bare inference runs in as many processes, on batches that were prepared before the clock starts. On a machine
 with other work compare the ratio of processor times: the rates of the two parts meet different company.
+`--breakdown` times each step of the replay on its own, the score stage of the stream without Kafka (the live
+figures), and the bare numpy calls that preprocessing needs at least.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from itertools import islice
 from pathlib import Path
 
 import psutil
+from replay_breakdown import breakdown, live_stage, prepared_sample, sample
+from replay_floor import numpy_floor
 
 PER_PROCESS = 1536
 ROUNDS = 3
@@ -73,8 +77,7 @@ def watch(pid: int, peak: list[int]) -> None:
 
 
 def infer(archives: list[str], place: int, workers: int, barrier, results) -> None:
-    """Prepare every workers-th candidate, wait for the others, and time inference alone."""
-    from stream_worker.archives import open_archives
+    """Prepare every workers-th candidate of a sample, wait for the others, and time inference alone."""
     from stream_worker.batching import length_sorted_batches
     from stream_worker.offline import open_steps
     from stream_worker.replay.plan import CHUNK
@@ -82,16 +85,7 @@ def infer(archives: list[str], place: int, workers: int, barrier, results) -> No
 
     settings = load_settings(os.environ, overrides={"inference": {"intra_op_threads": 1}})
     steps = open_steps(settings)
-    every = (
-        one.content
-        for archive in open_archives(map(Path, archives)).archives
-        for piece in archive.pieces
-        for one in archive.read(piece)
-    )
-    prepared = [
-        steps.prepare(candidate)[1]
-        for candidate in islice(every, place * PER_PROCESS, (place + 1) * PER_PROCESS)
-    ]
+    prepared = prepared_sample(steps, islice(sample(archives, PER_PROCESS * workers), place, None, workers))
     batches = []
     for start in range(0, len(prepared), CHUNK):
         window = prepared[start : start + CHUNK]
@@ -133,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archives", nargs="+")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--breakdown", action="store_true", help="also the processor time of every step")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lensnet-bench-") as folder:
@@ -142,11 +137,23 @@ def main() -> None:
         }
     found["rate_ratio"] = found["replay_per_s"] / found["bare_per_s"]
     found["cpu_ratio"] = found["bare_cpu_ms"] / found["replay_cpu_ms"]
+    tables = {}
+    if options.breakdown:
+        found["live_cpu_ms"] = live_stage(options.archives)
+        found["live_cpu_ratio"] = found["bare_cpu_ms"] / found["live_cpu_ms"]
+        steps = breakdown(options.archives, options.workers)
+        steps["the rest"] = found["replay_cpu_ms"] - sum(steps.values())
+        tables["steps of the replay"] = steps
+        tables["bare numpy calls on the same rows"] = numpy_floor(options.archives)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps({**found, **tables}))
         return
     for name, value in found.items():
         print(f"{name:16} {value:10.3f}")
+    for title, table in tables.items():
+        print(f"{title}: {sum(table.values()):.3f} ms")
+        for name, value in table.items():
+            print(f"  {name:26} {value:7.3f} ms  {100 * value / found['replay_cpu_ms']:5.1f} %")
 
 
 if __name__ == "__main__":

@@ -74,3 +74,11 @@ def test_most_stars_need_no_copy():
 )
 def test_sexagesimal_never_shows_sixty(ra, dec, expected):
     assert sexagesimal(ra, dec) == expected
+
+
+def test_many_stars_are_placed_as_each_alone():
+    rng = np.random.default_rng(2)
+    ra, dec = rng.uniform(0, 360, 300), np.degrees(np.arcsin(rng.uniform(-1, 1, 300)))
+    together = CELLS.cells(ra, dec)
+    assert together == [cells(*where) for where in zip(ra, dec, strict=True)]
+    assert any(len(found) > 1 for found in together)

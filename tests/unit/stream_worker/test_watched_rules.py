@@ -22,6 +22,7 @@ def test_a_change_is_seen_within_a_second_and_a_bad_file_changes_nothing(tmp_pat
     time[0] = 1.0
     assert rules.refresh().crowd_limit == 12
     assert rules.current.hash != before.hash
+    assert rules.hash == rules.current.hash
     for bad in ("[rules", "[rules]\ncrowd_limit = -1\n", "[rules]\ncrowd_limits = 3\n"):
         file.write_text(bad)
         time[0] += 1.0

@@ -47,7 +47,7 @@ def test_a_quiet_star_loses_nothing(seed, n):
 def test_lone_spikes_vanish(seed, n, height, data):
     columns = series(seed, n)
     spikes = data.draw(
-        st.lists(st.integers(0, (n - 2) // 2), min_size=1, max_size=min(n // 20, 6), unique=True).map(
+        st.lists(st.integers(0, (n - 2) // 2), min_size=1, max_size=min(n // 20, 5), unique=True).map(
             lambda rows: sorted(2 * row for row in rows)
         )
     )
