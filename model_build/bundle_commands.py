@@ -72,7 +72,7 @@ _AT_ONCE = 16
     help="JSON object of further rows for the model card.",
 )
 @click.option("--name", default="lensnet", show_default=True, help="Name of the bundle.")
-@click.option("--release", default="1.0.0", show_default=True, help="Version of the bundle.")
+@click.option("--release", default="1.1.0", show_default=True, help="Version of the bundle.")
 @click.option("--provisional", is_flag=True, help="Mark it as one whose scores mean nothing yet.")
 def export(
     *,
