@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from model_build.bundle_writer import write_bundle
 from model_build.evaluation.scored import score_season
@@ -16,6 +17,14 @@ from model_build.release import Named, p_event_at, release_of
 from model_build.training.run_folder import read_best, read_checkpoint, read_run
 from model_build.training_set.crew import open_crew
 from model_build.training_set.reader import TrainingSet
+
+_TOLD: Final[Mapping[str, str]] = {
+    "labelled": "stars at their labels' dates",
+    "crop": "crops of these",
+    "first": "first listings",
+    "last": "last listings",
+    "other": "labelled stars outside the balanced set",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ def _networks_of_runs(runs: Sequence[Path], training_set: str) -> tuple[Networks
             f"{epochs}, batches of {run.options.batch_size}, Adam at {run.options.learning_rate:g}, "
             f"seed {run.seed}"
         )
+        told[f"trained on, {run.task}"] = "; ".join(_TOLD[name] for name in run.options.origins)
     if len(runs) == 1 and "both" in networks:
         both = networks["both"]
         return two_headed(both.model, both.options), told

@@ -74,7 +74,9 @@ def test_p_event_is_fitted_to_streams(made, labelled_archive, tmp_path):
     kinds = [row.kind for row in rows]
     bundle = load_bundle(out)
     assert bundle.manifest.calibration.base_rate == pytest.approx(kinds.count("event") / len(kinds), abs=1e-6)
-    assert "candidates of simulated natural streams (seeds 3, 3)" in bundle.files["MODEL_CARD.md"].decode()
+    card = bundle.files["MODEL_CARD.md"].decode()
+    assert "candidates of simulated natural streams (seeds 3, 3)" in card
+    assert "| trained on, both | stars at their labels' dates; crops of these |" in card
     result = invoke("export", both, *options, "--stream", made)
     assert result.exit_code == 1
     assert "season.json" in result.stderr
