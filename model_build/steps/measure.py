@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from model_build.baselines.trainings import subset, train_and_score
-from model_build.bootstrap import Estimate, Resampling
+from model_build.bootstrap import Estimate, Resampling, estimate
 from model_build.evaluation.accuracy import binary_statistic, difference, multiclass_statistic
 from model_build.progress import Progress
 from model_build.steps.catalogue import STEPS, short
@@ -90,13 +90,13 @@ def measure_steps(
         multiclass, _ = multiclass_statistic(resampling, its.class_probabilities.argmax(axis=1), labels)
         return binary, multiclass
 
-    whole, nothing = draws(scores[_WHOLE]), np.zeros(1)
+    whole = draws(scores[_WHOLE])
     gains = {}
     for name in names:
         without = draws(scores[name])
         binary, multiclass = (difference(one, other) for one, other in zip(whole, without, strict=True))
         gains[name] = Gain(binary, multiclass, loss(scores[name]) - loss(scores[_WHOLE]))
-    binary, multiclass = (difference(one, nothing) for one in whole)
+    binary, multiclass = map(estimate, whole)
     return Steps(binary, multiclass, loss(scores[_WHOLE]), gains, labels.size, resampling.n_clusters)
 
 
