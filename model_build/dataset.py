@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,12 @@ def read_season(directory: Path) -> dict[str, Any]:
         raise DatasetError(f"{path} is missing: {_no_season(directory)}") from None
     except BadSummary as error:
         raise DatasetError(str(error)) from error
+
+
+def provenance(summary: Mapping[str, Any], sha256: str) -> dict[str, Any]:
+    """Return what a manifest says of a season's archive, from its summary and the hash of its data."""
+    told = ("season", "seed", "scale_events", "scale_false", "contents", "perturbed")
+    return {"sha256": sha256, **{name: summary.get(name) for name in told}}
 
 
 def data_sha256(directory: Path) -> str:

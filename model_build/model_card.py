@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_build.event_probability import EventProbability
@@ -72,6 +72,7 @@ def model_card(
     *,
     metrics: Mapping[str, float],
     season: Mapping[str, Any],
+    further: Sequence[Mapping[str, Any]] = (),
     training: Mapping[str, Any],
     chosen: float,
     p_event: EventProbability | None,
@@ -86,6 +87,8 @@ def model_card(
         Figures on the held-out part; those that begin with ``n`` are counts.
     season
         Of the training set's manifest.
+    further
+        Seasons that were trained on whole, of the same manifest.
     training
         What to say of how it was trained, by what it is.
     chosen
@@ -101,7 +104,7 @@ def model_card(
         version=version,
         provisional=_PROVISIONAL if provisional else "",
         p_event=_p_event(p_event),
-        season=_rows(_season(season)),
+        season=_rows(_season(season) | _further(further)),
         training=_rows(training),
         rows=_rows(shown),
         evaluation=_evaluation(evaluation),
@@ -130,6 +133,16 @@ def _season(season: Mapping[str, Any]) -> dict[str, str]:
         "numbers": "as configured" if perturbed is None else f"drawn anew within doubt, seed {perturbed}",
         "archive, SHA-256": f"`{season['sha256']}`",
     }
+
+
+def _further(seasons: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    told = {}
+    for one in seasons:
+        listings, stars = (sum(one[name].values()) for name in ("listings", "stars"))
+        told[f"trained on whole: seed {one['seed']}"] = (
+            f"{one['contents']}, {listings:,} listings of {stars:,} stars, archive `{one['sha256']}`"
+        )
+    return told
 
 
 def _evaluation(evaluation: Mapping[str, Any] | None) -> str:

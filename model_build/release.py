@@ -76,6 +76,7 @@ def release_of(
             named.version,
             metrics=metrics,
             season=of.manifest["season"],
+            further=of.manifest["further"],
             training=training,
             chosen=chosen,
             p_event=p_event,

@@ -24,6 +24,7 @@ _TOLD: Final[Mapping[str, str]] = {
     "first": "first listings",
     "last": "last listings",
     "other": "labelled stars outside the balanced set",
+    "further": "listings of labelled stars in further seasons",
 }
 
 

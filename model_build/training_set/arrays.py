@@ -19,7 +19,7 @@ from stream_worker.preprocessing import FEATURES, SITES
 
 MANIFEST_FILE: Final = "manifest.json"
 VERSION_NAME: Final = "training_set_version"
-TRAINING_SET_VERSION: Final = 2
+TRAINING_SET_VERSION: Final = 3
 ROW_FILES: Final = tuple(f"rows_{site}.npy" for site in SITES)
 """float32 [rows, 12] per site: all examples' observations one after the other, standardised."""
 OFFSET_FILES: Final = tuple(f"offsets_{site}.npy" for site in SITES)
@@ -28,6 +28,7 @@ COLUMN_DTYPES: Final[Mapping[str, str]] = {
     "labels": "<i8",
     "splits": "<i8",
     "origins": "<i8",
+    "seasons": "<i8",
     "clusters": "<i8",
     "t_cut": "<f8",
     "t_break": "<f8",
@@ -59,6 +60,7 @@ class ArraysWriter:
             "labels": example.label,
             "splits": example.split,
             "origins": example.origin,
+            "seasons": example.season,
             "clusters": example.cluster,
             "t_cut": t_cut,
             "t_break": t_break,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from model_build.dataset import class_weights, data_sha256, read_season
+from model_build.dataset import class_weights, data_sha256, provenance, read_season
 from model_build.metrics import NO
 from model_build.progress import Progress
 from model_build.training_set.arrays import (
@@ -25,6 +25,7 @@ from model_build.training_set.arrays import (
 from model_build.training_set.crew import Crew, in_chunks, open_crew
 from model_build.training_set.crops import Offer
 from model_build.training_set.folder import new_folder, refuse_used
+from model_build.training_set.further import FurtherSeason, further_examples, read_further, told
 from model_build.training_set.plan import PAPER_COPIES, Example, Plan, SplitBy, make_plan, most_crops
 from model_build.training_set.reader import orders
 from model_build.training_set.split import IntArray
@@ -54,6 +55,8 @@ class SetOptions:
         Of the split and the crops.
     copies
         Examples per star of each class, itself included, >= 1.
+    listings
+        Most candidates of a star of a further season, >= 1.
     preprocessing
         As a worker will have it.
     """
@@ -61,12 +64,15 @@ class SetOptions:
     split_by: SplitBy = "cluster"
     seed: int = 1
     copies: Mapping[str, float] = field(default_factory=lambda: dict(PAPER_COPIES))
+    listings: int = 4
     preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
 
     def __post_init__(self) -> None:
         for name in CLASSES:
             if not 1.0 <= self.copies.get(name, 0.0) < np.inf:
                 raise ValueError(f"copies of {name} must be at least 1, got {self.copies.get(name)}")
+        if self.listings < 1:
+            raise ValueError(f"listings must be at least 1, got {self.listings}")
 
 
 def build_training_set(
@@ -74,6 +80,7 @@ def build_training_set(
     out: Path,
     options: SetOptions,
     *,
+    further: Sequence[Path] = (),
     workers: int = 1,
     overwrite: bool = False,
     progress: Progress = lambda *_: None,
@@ -83,10 +90,15 @@ def build_training_set(
     Equal archives and options give equal bytes, whatever the number of workers. The folder appears whole
     or not at all.
 
+    Parameters
+    ----------
+    further
+        Archives of other seasons, to train on whole.
+
     Raises
     ------
     DatasetError
-        If the archive can't be used.
+        If an archive can't be used.
     BadContainer
         If a run file can't be read.
     FolderInUse
@@ -94,6 +106,7 @@ def build_training_set(
     """
     refuse_used(out, overwrite=overwrite)
     summary, stars, source = read_season(season), read_stars(season), data_sha256(season)
+    more = read_further(further, summary["seed"], options.listings)
     reading = _Reading(season, stars.listed, progress)
     with open_crew(workers) as crew, new_folder(out) as folder:
         plan = make_plan(
@@ -105,8 +118,15 @@ def build_training_set(
             seed=options.seed,
         )
         standardisation = _fit(reading, plan, options, crew)
-        labels = _write(folder, reading, plan, options, standardisation, crew)
+        planned = [(reading, plan.examples)]
+        for other in more:
+            theirs = _Reading(other.directory, other.listed, progress)
+            planned.append((theirs, further_examples(other, _survey_listings(theirs, other, options, crew))))
+        labels = _write(folder, planned, options, standardisation, crew)
         manifest = _manifest(summary, source, plan, options, standardisation, labels)
+        manifest["further"] = [
+            told(other, examples) for other, (_, examples) in zip(more, planned[1:], strict=True)
+        ]
         manifest["arrays"] = describe(folder)
         manifest["content_sha256"] = content_sha256(manifest)
         (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", "utf-8")
@@ -133,6 +153,18 @@ def _survey(reading: _Reading, stars: LabelledStars, options: SetOptions, crew: 
     ids = {one for star in every for one in (star.first_candidate_id, star.last_candidate_id) if one}
     most = dict.fromkeys((*ids, *(star.candidate_id for star in stars.others)), 0)
     most |= {star.candidate_id: most_crops(options.copies[CLASSES[star.label]]) for star in stars.stars}
+    return _offers(reading, most, options, crew)
+
+
+def _survey_listings(
+    reading: _Reading, season: FurtherSeason, options: SetOptions, crew: Crew
+) -> dict[str, Offer]:
+    """Ask the listings of a further season whether they can be prepared."""
+    return _offers(reading, dict.fromkeys((row.candidate_id for row in season.chosen), 0), options, crew)
+
+
+def _offers(reading: _Reading, most: Mapping[str, int], options: SetOptions, crew: Crew) -> dict[str, Offer]:
+    """Ask candidates for at most so many crops."""
     tasks = ((one, most[one.candidate_id]) for one in reading.candidates("survey", frozenset(most)))
     work = partial(offers, seed=options.seed, options=options.preprocessing)
     return {
@@ -154,22 +186,22 @@ def _fit(reading: _Reading, plan: Plan, options: SetOptions, crew: Crew) -> Stan
 
 def _write(
     folder: Path,
-    reading: _Reading,
-    plan: Plan,
+    planned: Sequence[tuple[_Reading, Mapping[str, tuple[Example, ...]]]],
     options: SetOptions,
     standardisation: Standardisation,
     crew: Crew,
 ) -> IntArray:
-    """Write all examples and return the labels of the paper's to train on, int64."""
+    """Write all examples, season by season, and return the labels of the paper's to train on, int64."""
     work = partial(standardised_examples, options=options.preprocessing, standardisation=standardisation)
     writer = ArraysWriter(folder)
     labels: list[int] = []
     try:
-        for chunk in crew.map(work, _tasks(reading, "write", plan.examples)):
-            for example, t_cut, t_break, branches in chunk:
-                writer.append(example, t_cut, t_break, branches)
-                if example.of_paper:
-                    labels.append(example.label)
+        for reading, examples in planned:
+            for chunk in crew.map(work, _tasks(reading, "write", examples)):
+                for example, t_cut, t_break, branches in chunk:
+                    writer.append(example, t_cut, t_break, branches)
+                    if example.of_paper:
+                        labels.append(example.label)
         writer.close()
     finally:
         writer.abandon()
@@ -184,13 +216,13 @@ def _manifest(
     standardisation: Standardisation,
     labels: IntArray,
 ) -> dict[str, Any]:
-    told = ("season", "seed", "scale_events", "scale_false", "contents", "perturbed")
     return {
         VERSION_NAME: TRAINING_SET_VERSION,
-        "season": {"sha256": source, **{name: summary.get(name) for name in told}},
+        "season": provenance(summary, source),
         "split_by": options.split_by,
         "seed": options.seed,
         "copies": {name: float(options.copies[name]) for name in CLASSES},
+        "listings": options.listings,
         "order": orders(),
         "preprocessing": {"version": PREPROCESSING_VERSION, "options": asdict(options.preprocessing)},
         "standardisation": {"mean": standardisation.mean.tolist(), "sd": standardisation.sd.tolist()},

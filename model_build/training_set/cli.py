@@ -22,6 +22,7 @@ _STEPS = {
     "write": "candidates written",
 }
 _INTERRUPTED = 130
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(
@@ -30,9 +31,11 @@ _INTERRUPTED = 130
     "  model-build dataset season --out set                   # split by cluster, six examples per star\n"
     "  model-build dataset season --out star --split star     # siblings of training stars are held out\n"
     "  model-build dataset season --out plain --copies 1 1 1  # no augmentation\n"
+    "  model-build dataset season second stream --out set     # trained on two more, none of it held out\n"
     "  model-build dataset season --out set --seed 2 --workers 4 --overwrite --json"
 )
-@click.argument("season", metavar="SEASON", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("season", metavar="SEASON", type=_FOLDER)
+@click.argument("further", metavar="[FURTHER]...", nargs=-1, type=_FOLDER)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the new set."
 )
@@ -52,6 +55,13 @@ _INTERRUPTED = 130
     help="Examples per star of each class, itself included.  [5.97 6.22 5.89, the paper's]",
 )
 @click.option(
+    "--listings",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Most candidates of a star of a further season, evenly from its first to its last.",
+)
+@click.option(
     "--mode",
     type=click.Choice(["default", "paper"]),
     default="default",
@@ -67,9 +77,11 @@ _INTERRUPTED = 130
 def dataset(
     *,
     season: Path,
+    further: tuple[Path, ...],
     out: Path,
     split_by: str,
     copies: tuple[float, float, float] | None,
+    listings: int,
     mode: str,
     seed: int,
     workers: int,
@@ -81,7 +93,8 @@ def dataset(
     Of each star of the balanced set the candidate at its label's date goes into the set, split 80/10/10
     class by class; then crops of it, at identical times over all sites; and its candidates of the first
     and the last date. Labelled stars outside the balanced set (simulate --scale train) are added to train
-    on, unless they have a sibling held out. All are prepared as the worker does and standardised by the
+    on, unless they have a sibling held out; so are the labelled stars of FURTHER seasons, of other seeds, at
+    some of their listings. All are prepared as the worker does and standardised by the
     training stars at their labels' dates and their crops. Writes .npy files and manifest.json with their
     hashes. Equal seasons, options and seeds give equal bytes, whatever the number of workers.
     """
@@ -98,6 +111,7 @@ def dataset(
         split_by="star" if split_by == "star" else "cluster",
         seed=seed,
         copies=dict(zip(CLASSES, copies, strict=True)) if copies else PAPER_COPIES,
+        listings=listings,
         preprocessing=PreprocessingOptions(mode="paper" if mode == "paper" else "default"),
     )
     signal.signal(signal.SIGTERM, _interrupt)
@@ -105,7 +119,13 @@ def dataset(
     try:
         with progress_on_stderr(_STEPS) as progress:
             manifest = build_training_set(
-                season, out, options, workers=workers, overwrite=overwrite, progress=progress
+                season,
+                out,
+                options,
+                further=further,
+                workers=workers,
+                overwrite=overwrite,
+                progress=progress,
             )
     except FolderInUse as error:
         raise click.UsageError(str(error)) from None
@@ -126,7 +146,7 @@ def _tell(manifest: Mapping[str, Any], out: Path, seconds: float, *, as_json: bo
     counts = manifest["counts"]
     if as_json:
         told = {"directory": str(out), "sha256": manifest["content_sha256"], "bytes": size}
-        told |= {name: manifest[name] for name in ("split_by", "seed", "class_weights")}
+        told |= {name: manifest[name] for name in ("split_by", "seed", "class_weights", "further")}
         click.echo(json.dumps(told | counts | {"seconds": round(seconds, 1)}))
         return
     kinds = (
@@ -146,6 +166,12 @@ def _tell(manifest: Mapping[str, Any], out: Path, seconds: float, *, as_json: bo
         f"to train on beside the balanced set: {others}; kept out of it for held-out siblings: "
         f"{counts['others_held_out']}"
     )
+    for more in manifest["further"]:
+        of_class = ", ".join(f"{n} {name}" for name, n in more["stars"].items())
+        click.echo(
+            f"to train on from season {more['season']}, seed {more['seed']}: stars {of_class}; "
+            f"listings {sum(more['listings'].values())}"
+        )
     for by, found in counts["siblings_of_training"].items():
         held_out = ", ".join(f"{n} in {split}" for split, n in found.items())
         click.echo(f"split by {by}: siblings of training stars {held_out}")

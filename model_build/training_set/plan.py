@@ -26,9 +26,9 @@ from model_build.training_set.stars import LabelledStar
 from stream_worker.bundle import CLASSES
 
 SplitBy = Literal["cluster", "star"]
-ORIGINS: Final = ("labelled", "crop", "first", "last", "other")
+ORIGINS: Final = ("labelled", "crop", "first", "last", "other", "further")
 """What an example is: a star's candidate at its label's date, a crop of it, that of its first date, of its
-last; any of a labelled star outside the balanced set, which is never held out."""
+last; any of a labelled star outside the balanced set, or of a further season, which are never held out."""
 PAPER_ORIGINS: Final = ORIGINS[:2]
 """What the paper trains on."""
 
@@ -43,7 +43,7 @@ class Example:
     """One example to prepare.
 
     ``label``, ``split`` and ``origin`` are places in `CLASSES`, `SPLITS` and `ORIGINS`; no ``crop`` asks
-    for the whole light curve.
+    for the whole light curve. ``season`` is 0 of the season that is split, else counted from 1.
     """
 
     candidate_id: str
@@ -53,6 +53,7 @@ class Example:
     split: int
     origin: int
     crop: Crop | None = None
+    season: int = 0
 
     @property
     def of_paper(self) -> bool:
@@ -158,7 +159,7 @@ def _crops_given(
 def _examples(
     stars: Sequence[LabelledStar], offers: Mapping[str, Offer], side: IntArray, given: IntArray
 ) -> Iterable[Example]:
-    labelled, crop, first, last, _ = range(len(ORIGINS))
+    labelled, crop, first, last = range(4)
     for star, split, n_crops in zip(stars, side.tolist(), given.tolist(), strict=True):
         of_star = (star.star_id, star.cluster, star.label, split)
         yield Example(star.candidate_id, *of_star, labelled)

@@ -65,14 +65,16 @@ class TrainingSet:
         Per site where each example's rows begin.
     labels, splits, origins : int64 [n]
         Places in `CLASSES`, `SPLITS` and `ORIGINS`.
+    seasons : int64 [n]
+        0 of the season that is split; that of a further one, counted from 1.
     clusters : int64 [n]
-        Of the example's star, to draw bootstrap samples by.
+        Of the example's star in its season, to draw bootstrap samples by.
     t_cut, t_break : float64 [n]
         HJD - 2450000; of a crop the end of the crop, and the break as found without it.
     crops : float64 [n, 2]
         First and last HJD - 2450000 that a crop kept; NaN if it is none.
     candidate_ids, star_ids : bytes [n]
-        As in the season's truth table, encoded.
+        As in its season's truth table, encoded.
     """
 
     path: Path
@@ -86,6 +88,7 @@ class TrainingSet:
     labels: IntArray
     splits: IntArray
     origins: IntArray
+    seasons: IntArray
     clusters: IntArray
     t_cut: Float64Array
     t_break: Float64Array

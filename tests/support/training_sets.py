@@ -40,6 +40,7 @@ def training_set(seed=0, sizes=SPLIT) -> TrainingSet:
         labels=labels,
         splits=splits,
         origins=np.zeros(n, np.int64),
+        seasons=np.zeros(n, np.int64),
         clusters=np.arange(n),
         t_cut=np.zeros(n),
         t_break=np.zeros(n),

@@ -48,6 +48,17 @@ def test_the_card_says_what_it_was_trained_on_and_how_well_it_did():
     assert "rovisional" not in found
 
 
+def test_the_card_names_the_seasons_trained_on_whole():
+    more = {"seed": 12, "contents": "stream", "sha256": "cd" * 32}
+    more |= {
+        "listings": {"yes": 300, "maybe": 1700, "no": 8000},
+        "stars": {"yes": 100, "maybe": 500, "no": 3000},
+    }
+    found = card(further=[more])
+    assert "seed 12" not in card()
+    assert f"seed 12 | stream, 10,000 listings of 3,600 stars, archive `{'cd' * 32}` |" in found
+
+
 def test_the_card_says_how_p_event_came_about():
     text = "1.250 times its log odds -3.500, where 1.50% of the candidates are of events: fitted to a stream."
     assert text in card()

@@ -16,7 +16,7 @@ from model_build.training_set.split import SPLITS
 from stream_worker.preprocessing import PREPROCESSING_VERSION
 
 MANIFEST = {
-    "training_set_version": 2,
+    "training_set_version": 3,
     "order": orders(),
     "preprocessing": {"version": PREPROCESSING_VERSION, "options": {"max_points": 700}},
     "standardisation": {"mean": [[0.5] * 12] * 3, "sd": [[2.0] * 12] * 3},
@@ -46,6 +46,7 @@ def written(draw):
             split=draw(st.integers(0, 2)),
             origin=draw(st.integers(0, 2)),
             crop=crop,
+            season=draw(st.integers(0, 3)),
         )
         branches = tuple(rng.normal(size=(draw(st.integers(0, 9)), 12)).astype(np.float32) for _ in range(3))
         examples.append((example, float(rng.uniform(9000, 9400)), float(rng.uniform(9000, 9400)), branches))
@@ -82,6 +83,7 @@ def test_what_was_written_is_read(tmp_path, examples):
             (found.splits, example.split),
             (found.origins, example.origin),
             (found.clusters, example.cluster),
+            (found.seasons, example.season),
         ):
             assert column[place] == value
         expected = (np.nan, np.nan) if example.crop is None else example.crop
@@ -198,7 +200,7 @@ def test_a_changed_manifest_is_noticed(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training_set_version": 99}, "training_set_version 99, expected 2"),
+        ({"training_set_version": 99}, "training_set_version 99, expected 3"),
         (
             {"preprocessing": {"version": "0", "options": {}}},
             "prepared by preprocessing version '0', this code has '1': build it anew",
@@ -219,5 +221,5 @@ def test_no_training_set_is_an_error(tmp_path):
     with pytest.raises(BadTrainingSet, match=r"manifest\.json: no JSON"):
         open_training_set(tmp_path)
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(BadTrainingSet, match="training_set_version None, expected 2"):
+    with pytest.raises(BadTrainingSet, match="training_set_version None, expected 3"):
         open_training_set(tmp_path)
