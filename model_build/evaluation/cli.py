@@ -208,12 +208,19 @@ def _tell(numbers: dict[str, Any], out: Path, seconds: float, *, as_json: bool) 
     if "perturbed" in numbers:
         fall = numbers["perturbed"]["binary_fall"]
         click.echo(f"perturbed season: binary falls by {_estimate(fall['value'], fall['interval'])}")
-    if "stream" in numbers and (purest := numbers["stream"]["at_purity"]) is not None:
-        last = purest["events_last"]
-        click.echo(
-            f"stream: events at their last flag, 99.7 % of {purest['n_no']:,} Nos turned down: "
-            f"{_estimate(last['value'], last['interval'])}"
-        )
+    for score, its in _announcing(numbers.get("stream", {})).items():
+        if (purest := its["at_purity"]) is not None:
+            last = purest["events_last"]
+            click.echo(
+                f"stream: events at last flag, {purest['n_no']:,} Nos turned down to 99.7 % by {score}: "
+                f"{_estimate(last['value'], last['interval'])}"
+            )
+
+
+def _announcing(stream: dict[str, Any]) -> dict[str, Any]:
+    """What a stream's numbers say of each score."""
+    by = {name.removeprefix("by_"): its for name, its in stream.items() if name.startswith("by_")}
+    return {"p_review": stream, **by} if stream else {}
 
 
 def _estimate(value: float | None, interval: list[float | None]) -> str:

@@ -51,7 +51,7 @@ class Operation:
     Parameters
     ----------
     threshold
-        A candidate with p_review at or above it is announced.
+        A candidate whose score is at or above it is announced.
     no_accuracy
         Share of the Nos, candidates of stars labelled No, that are turned down.
     false_per_night
@@ -97,13 +97,17 @@ def operate(
     of_stars: Resampling,
     scored: Scored,
     stars: StreamStars,
+    p: Float64Array,
     threshold: float,
     nights: int,
 ) -> Operation:
-    """Count what a threshold announces; ``resampling`` is of candidates, ``of_stars`` of stars."""
+    """Count what a threshold of a score ``p`` [n candidates] announces.
+
+    ``resampling`` is of candidates, ``of_stars`` of stars.
+    """
     no = is_no(scored)
-    turned_down = resampling.totals(np.column_stack([no & (scored.p_review < threshold), no]))
-    best = stars.best(scored.p_review)
+    turned_down = resampling.totals(np.column_stack([no & (p < threshold), no]))
+    best = stars.best(p)
     announced = best >= threshold
     false = ~stars.is_event & ~stars.is_ghost
     sums = of_stars.totals(
@@ -117,36 +121,38 @@ def operate(
         ghosts_per_night=estimate(sums[:, 1] / nights),
         precision=estimate(shares(sums[:, 0], sums[:, 0] + sums[:, 2])),
         precision_with_ghosts=estimate(shares(sums[:, 0], sums.sum(axis=1))),
-        events=_completeness(of_stars, scored.p_review, stars, stars.is_event, threshold),
-        confirmed=_completeness(of_stars, scored.p_review, stars, stars.is_confirmed, threshold),
-        lead_time=_lead_time(of_stars, scored, stars, threshold),
+        events=_completeness(of_stars, p, stars, stars.is_event, threshold),
+        confirmed=_completeness(of_stars, p, stars, stars.is_confirmed, threshold),
+        lead_time=_lead_time(of_stars, scored, stars, p, threshold),
         announced=dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
     )
 
 
 def at_purity(
-    resampling: Resampling, of_stars: Resampling, scored: Scored, stars: StreamStars, purity: float = PURITY
+    resampling: Resampling,
+    of_stars: Resampling,
+    scored: Scored,
+    stars: StreamStars,
+    p: Float64Array,
+    purity: float = PURITY,
 ) -> AtPurity | None:
-    """Choose the threshold by the stream's own Nos; None where there are none.
+    """Choose the threshold of a score ``p`` by the stream's own Nos; None where there are none.
 
     ``of_stars`` must resample the same clusters with the same seed as ``resampling``.
     """
     no = np.flatnonzero(is_no(scored))
     if not no.size:
         return None
-    no = no[np.argsort(scored.p_review[no], kind="stable")]
-    p = scored.p_review[no]
-    thresholds, accuracy = _purest(p, resampling.weights(), no, purity)
+    no = no[np.argsort(p[no], kind="stable")]
+    thresholds, accuracy = _purest(p[no], resampling.weights(), no, purity)
     found = []
     for group in (stars.is_event, stars.is_confirmed):
         seen = np.flatnonzero(group & (stars.last >= 0))
-        at_last = scored.p_review[stars.last[seen]]
+        at_last = p[stars.last[seen]]
         weights = np.concatenate([np.ones((1, seen.size)), of_stars.weights()[:, seen]])
         hits = (at_last >= thresholds[:, np.newaxis]) * weights
         found.append(estimate(shares(hits.sum(axis=1), weights.sum(axis=1))))
-    fixed = resampling.totals(
-        np.column_stack([is_no(scored) & (scored.p_review < thresholds[0]), is_no(scored)])
-    )
+    fixed = resampling.totals(np.column_stack([is_no(scored) & (p < thresholds[0]), is_no(scored)]))
     ends = interval(shares(fixed[1:, 0], fixed[1:, 1]))
     return AtPurity(
         threshold=estimate(thresholds),
@@ -191,10 +197,12 @@ def _completeness(
     )
 
 
-def _lead_time(of_stars: Resampling, scored: Scored, stars: StreamStars, threshold: float) -> LeadTime:
+def _lead_time(
+    of_stars: Resampling, scored: Scored, stars: StreamStars, p: Float64Array, threshold: float
+) -> LeadTime:
     t_cut = np.array([row.t_cut for row in scored.rows])
     crossing = np.full(stars.cluster.size, np.inf)
-    over = scored.p_review >= threshold
+    over = p >= threshold
     np.minimum.at(crossing, stars.star[over], t_cut[over])
     seen = stars.is_event & (stars.first >= 0) & np.isfinite(crossing)
     lead = np.where(seen, stars.t_0 - np.where(seen, crossing, 0.0), np.nan)

@@ -12,7 +12,7 @@ from model_build.bootstrap import Estimate, known
 from model_build.evaluation.accuracy import Accuracy, Ceiling
 from model_build.evaluation.evaluate import ARGMAX, Evaluation, PerturbedFigures, SetFigures
 from model_build.evaluation.scored import ScoredSeason
-from model_build.evaluation.streamed import StreamFigures
+from model_build.evaluation.streamed import Announcing, StreamFigures
 from model_build.evaluation.thresholds import CHOSEN, event_probability
 
 DETAILS: Final = "details"
@@ -128,25 +128,6 @@ def _perturbed(its: PerturbedFigures) -> dict[str, Any]:
 
 
 def _stream(its: StreamFigures) -> dict[str, Any]:
-    operation = {
-        name: {
-            "threshold": one.threshold,
-            "no_accuracy": one.no_accuracy.as_json(),
-            "false_per_night": one.false_per_night.as_json(),
-            "false_per_night_at_survey_scale": as_json(_scaled(one.false_per_night, its.scale)),
-            "ghosts_per_night": one.ghosts_per_night.as_json(),
-            "precision": one.precision.as_json(),
-            "precision_with_ghosts": one.precision_with_ghosts.as_json(),
-            "events": as_json(one.events),
-            "confirmed": as_json(one.confirmed),
-            "lead_time_days": {
-                "n": one.lead_time.n,
-                "quantiles_5_25_50_75_95": as_json(one.lead_time.quantiles),
-                "before_peak": one.lead_time.before_peak.as_json(),
-            },
-        }
-        for name, one in its.operation.items()
-    }
     probability = {
         truth: {
             "base_rate": one.base_rate.as_json(),
@@ -162,10 +143,33 @@ def _stream(its: StreamFigures) -> dict[str, Any]:
         "nights": its.nights,
         "scale": its.scale,
         "n": dict(its.n),
-        "at_purity": as_json(its.at_purity),
-        "operation": operation,
-        "p_event" if its.calibrated else "p_yes": probability,
+        **_announcing(its.review, its.scale),
+        f"by_{its.event_score}": _announcing(its.event, its.scale),
+        its.event_score: probability,
     }
+
+
+def _announcing(its: Announcing, scale: float) -> dict[str, Any]:
+    operation = {
+        name: {
+            "threshold": one.threshold,
+            "no_accuracy": one.no_accuracy.as_json(),
+            "false_per_night": one.false_per_night.as_json(),
+            "false_per_night_at_survey_scale": as_json(_scaled(one.false_per_night, scale)),
+            "ghosts_per_night": one.ghosts_per_night.as_json(),
+            "precision": one.precision.as_json(),
+            "precision_with_ghosts": one.precision_with_ghosts.as_json(),
+            "events": as_json(one.events),
+            "confirmed": as_json(one.confirmed),
+            "lead_time_days": {
+                "n": one.lead_time.n,
+                "quantiles_5_25_50_75_95": as_json(one.lead_time.quantiles),
+                "before_peak": one.lead_time.before_peak.as_json(),
+            },
+        }
+        for name, one in its.operation.items()
+    }
+    return {"at_purity": as_json(its.at_purity), "operation": operation}
 
 
 def _scaled(its: Estimate, scale: float) -> Estimate:

@@ -8,15 +8,17 @@ from matplotlib.figure import Figure
 
 from model_build.evaluation.natural import Operation
 from model_build.evaluation.season_drawings import REVIEW_COLOUR, SOFT, YES_COLOUR, draw_bins
+from model_build.evaluation.stream import StreamCurve
 from model_build.evaluation.streamed import StreamFigures
 from model_build.season_report.look import legend, name, panels
 from stream_worker.preprocessing.light_curve import Float64Array
 
-MARKERS = {"chosen": "o", "balanced": "s", "half": "v", "pure": "D", "purity": "*"}
+_MARKERS = {"chosen": "o", "balanced": "s", "half": "v", "tenth": "^", "pure": "D", "purity": "*"}
 _TITLES = {
     "chosen": "chosen",
     "balanced": "balanced",
     "half": "one half",
+    "tenth": "one tenth",
     "pure": "pure",
     "purity": "99.7 % of Nos turned down",
 }
@@ -30,22 +32,14 @@ def title_of(threshold: str) -> str:
 def draw_stream(figures: StreamFigures) -> Figure:
     """Completeness of all events that are ever announced against false alerts per night, survey's scale."""
     fig, (ax,) = panels(1, 1, 4.2)
-    curve = figures.curve
-    false = curve.false_per_night / figures.scale
-    shown = false > 0
-    ax.plot(false[shown], curve.completeness[shown], color=REVIEW_COLOUR, lw=1.6, label="all thresholds")
-    ax.fill_between(false[shown], *curve.completeness_interval[shown].T, color=REVIEW_COLOUR, alpha=0.2, lw=0)
-    for threshold, its in figures.operation.items():
-        at = its.false_per_night
-        x = max(at.value, 0.5 / figures.nights) / figures.scale
-        low, high = (max(end, 0.5 / figures.nights) / figures.scale for end in (at.low, at.high))
-        ever = its.events.ever
-        ax.errorbar(
-            [x], [ever.value], [[max(ever.value - ever.low, 0)], [max(ever.high - ever.value, 0)]],
-            [[max(x - low, 0)], [max(high - x, 0)]], fmt=MARKERS[threshold], ms=7, color=YES_COLOUR, lw=1.0,
-            mfc="none" if threshold != "purity" else YES_COLOUR,
-            label=f"{title_of(threshold)}: {its.threshold:.3f}",
-        )  # fmt: skip
+    scores = (
+        (figures.review, "p_review", REVIEW_COLOUR),
+        (figures.event, figures.event_score, YES_COLOUR),
+    )
+    for its, score, colour in scores:
+        _curve(ax, its.curve, figures.scale, colour, f"{score}, all thresholds")
+        for threshold, one in its.operation.items():
+            _point(ax, one, threshold, figures, colour)
     ax.set_xscale("log")
     ax.set_ylim(0, 1.02)
     name(ax, "false alerts a night, at the survey's scale", "events ever announced, share")
@@ -53,15 +47,34 @@ def draw_stream(figures: StreamFigures) -> Figure:
     return fig
 
 
+def _curve(ax: Axes, curve: StreamCurve, scale: float, colour: str, label: str) -> None:
+    false = curve.false_per_night / scale
+    shown = false > 0
+    ax.plot(false[shown], curve.completeness[shown], color=colour, lw=1.6, label=label)
+    ax.fill_between(false[shown], *curve.completeness_interval[shown].T, color=colour, alpha=0.2, lw=0)
+
+
+def _point(ax: Axes, its: Operation, threshold: str, figures: StreamFigures, colour: str) -> None:
+    """One threshold with its intervals; where nothing is false, at half a false alert in all nights."""
+    at, ever, least = its.false_per_night, its.events.ever, 0.5 / figures.nights
+    x, low, high = (max(end, least) / figures.scale for end in (at.value, at.low, at.high))
+    ax.errorbar(
+        [x], [ever.value], [[max(ever.value - ever.low, 0)], [max(ever.high - ever.value, 0)]],
+        [[max(x - low, 0)], [max(high - x, 0)]], fmt=_MARKERS[threshold], ms=7, color=colour, lw=1.0,
+        mfc="none" if threshold != "purity" else colour,
+        label=f"{title_of(threshold)}: {its.threshold:.3f}",
+    )  # fmt: skip
+
+
 def draw_lead_times(figures: StreamFigures) -> Figure:
     """Histograms of the days from the first crossing to the peak."""
-    names = [one for one in ("chosen", "pure", "purity") if one in figures.operation]
+    names = [one for one in ("chosen", "pure", "purity") if one in figures.review.operation]
     fig, axes = panels(1, max(len(names), 2), 3.0, shared=True)
-    days = np.concatenate([figures.operation[one].lead_time.days for one in names])
+    days = np.concatenate([figures.review.operation[one].lead_time.days for one in names])
     low, high = np.percentile(days, [1, 99]) if days.size else (-10.0, 10.0)
     edges = np.linspace(min(low, -1.0), max(high, 1.0), 25)
     for ax, threshold in zip(axes, names, strict=False):
-        _lead(ax, edges, figures.operation[threshold], title_of(threshold))
+        _lead(ax, edges, figures.review.operation[threshold], title_of(threshold))
     return fig
 
 
@@ -91,7 +104,7 @@ def draw_event_probability(figures: StreamFigures) -> Figure:
     right.set(xscale="log", yscale="log", xlim=(1e-5, 1.5), ylim=(1e-5, 1.5))
     what = "p_event" if figures.calibrated else "p_yes, not calibrated"
     name(left, what, "share true", "15 bins of equal width")
-    name(right, what, "share true", "15 bins of equal numbers; those without any true one not shown")
+    name(right, what, "share true", "15 bins of equal numbers, without empty ones")
     legend(fig, right, 2)
     return fig
 

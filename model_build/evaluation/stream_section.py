@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from model_build.bootstrap import Estimate
-from model_build.evaluation.natural import PURITY, AtPurity, Operation
+from model_build.evaluation.natural import PURITY, Operation
 from model_build.evaluation.season_sections import honesty_table
 from model_build.evaluation.stream_drawings import (
     draw_event_probability,
@@ -37,6 +37,11 @@ def stream_section(figures: StreamFigures) -> Section:
         )
         + figure(draw_stream(figures), "Completeness of events against false alerts per night")
         + _operation_table(figures)
+        + paragraph(
+            f"{figures.event_score} asks whether the star has an event of its own, p_review whether a "
+            "reviewer would pass its light curve. Much of what reviewers pass is artefacts: where Nos are "
+            f"turned down by p_review events go with them that {figures.event_score} keeps."
+        )
         + heading("Completeness of events")
         + paragraph(
             "First: at its first listing, of events first listed within the stream. Last: at the last "
@@ -44,7 +49,7 @@ def stream_section(figures: StreamFigures) -> Section:
             "one in the stream. Ever: at any candidate in the stream."
         )
         + _completeness_table(figures)
-        + _purity(figures.at_purity)
+        + _purity(figures)
         + heading("Lead time")
         + paragraph(
             "From the first candidate at or above the threshold to t_0, of events first listed within the "
@@ -60,17 +65,26 @@ def stream_section(figures: StreamFigures) -> Section:
     return Section("Natural stream", lead, body)
 
 
+def _operations(figures: StreamFigures) -> list[tuple[str, Operation]]:
+    """Every threshold of both scores, titled."""
+    return [
+        (f"{score}, {title_of(which)}: {its.threshold:.4g}", its)
+        for score, announcing in (("p_review", figures.review), (figures.event_score, figures.event))
+        for which, its in announcing.operation.items()
+    ]
+
+
 def _operation_table(figures: StreamFigures) -> str:
     rows = [
         [
-            _title(which, its),
+            title,
             its.no_accuracy,
             _per_night(its.false_per_night, 1.0),
             _per_night(its.false_per_night, figures.scale),
             _per_night(its.ghosts_per_night, figures.scale),
             its.precision,
         ]
-        for which, its in figures.operation.items()
+        for title, its in _operations(figures)
     ]
     columns = [
         "threshold",
@@ -85,18 +99,10 @@ def _operation_table(figures: StreamFigures) -> str:
 
 def _completeness_table(figures: StreamFigures) -> str:
     rows: list[list[object]] = []
-    for which, its in figures.operation.items():
-        for title, found in (("all events", its.events), ("labelled Yes", its.confirmed)):
-            rows.append(
-                [
-                    _title(which, its) if found is its.events else "",
-                    title,
-                    found.first,
-                    found.last,
-                    found.ever,
-                ]
-            )
-    example = next(iter(figures.operation.values()))
+    for title, its in _operations(figures):
+        rows.append([title, "all events", its.events.first, its.events.last, its.events.ever])
+        rows.append(["", "labelled Yes", its.confirmed.first, its.confirmed.last, its.confirmed.ever])
+    example = next(iter(figures.review.operation.values()))
     numbers = [
         ["number of stars", title, found.n_first, found.n_last, found.n]
         for title, found in (("all events", example.events), ("labelled Yes", example.confirmed))
@@ -105,22 +111,28 @@ def _completeness_table(figures: StreamFigures) -> str:
     return table(["threshold", "", "first", "last", "ever"], [*rows, *texts])
 
 
-def _purity(its: AtPurity | None) -> str:
-    if its is None:
+def _purity(figures: StreamFigures) -> str:
+    if figures.review.at_purity is None or figures.event.at_purity is None:
         return paragraph("The stream has no candidates of stars labelled No.")
-    return heading(f"Where {PURITY:.1%} of the Nos are turned down") + paragraph(
-        f"The smallest threshold that turns down {PURITY:.1%} of the stream's own {its.n_no:,} Nos is "
-        f"{its.threshold} (interval: chosen anew in each resampling). At it {_percent(its.no_accuracy)} of "
-        "the Nos are turned down, with the threshold held fixed. Completeness at the last flag is then "
-        f"{its.events_last} of all events and {its.confirmed_last} of those labelled Yes, with the threshold "
-        "chosen anew in each resampling."
+    return heading(f"Where {PURITY:.1%} of the Nos are turned down") + "".join(
+        paragraph(
+            f"The smallest threshold of {score} that turns down {PURITY:.1%} of the stream's own "
+            f"{its.n_no:,} Nos is {its.threshold} (interval: chosen anew in each resampling). At it "
+            f"{_percent(its.no_accuracy)} of the Nos are turned down, with the threshold held fixed. "
+            f"Completeness at the last flag is then {its.events_last} of all events and "
+            f"{its.confirmed_last} of those labelled Yes, with the threshold chosen anew in each resampling."
+        )
+        for score, its in (
+            ("p_review", figures.review.at_purity),
+            (figures.event_score, figures.event.at_purity),
+        )
     )
 
 
 def _lead_table(figures: StreamFigures) -> str:
     rows = [
-        [_title(which, its), its.lead_time.n, *its.lead_time.quantiles, its.lead_time.before_peak]
-        for which, its in figures.operation.items()
+        [title, its.lead_time.n, *its.lead_time.quantiles, its.lead_time.before_peak]
+        for title, its in _operations(figures)
     ]
     columns = ["threshold", "events", "5 %", "25 %", "median, days", "75 %", "95 %", "before the peak"]
     return table(columns, rows)
@@ -144,18 +156,15 @@ def _probability(figures: StreamFigures) -> str:
 
 
 def _kind_table(figures: StreamFigures) -> str:
+    operations = _operations(figures)
     total: Counter[str] = Counter()
-    for its in figures.operation.values():
+    for _, its in operations:
         total.update(its.announced)
     rows = [
-        [kind, *(its.announced.get(kind, 0) for its in figures.operation.values())]
+        [kind, *(its.announced.get(kind, 0) for _, its in operations)]
         for kind, _ in total.most_common(_MOST_KINDS)
     ]
-    return table(["stars announced", *(title_of(which) for which in figures.operation)], rows)
-
-
-def _title(which: str, its: Operation) -> str:
-    return f"{title_of(which)}: {its.threshold:.4g}"
+    return table(["stars announced", *(title for title, _ in operations)], rows)
 
 
 def _per_night(its: Estimate, scale: float) -> str:

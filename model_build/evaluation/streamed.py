@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,17 +12,39 @@ from model_build.bootstrap import Resampling
 from model_build.evaluation.labelled import SEED, YES
 from model_build.evaluation.natural import AtPurity, Operation, at_purity, operate
 from model_build.evaluation.probabilities import Honesty, honesty
-from model_build.evaluation.scored import ScoredSeason
+from model_build.evaluation.scored import Scored, ScoredSeason
 from model_build.evaluation.stream import StreamCurve, stream_curve
 from model_build.evaluation.stream_stars import StreamStars, is_no, nights_of, stars_of
 from model_build.evaluation.thresholds import Thresholds, p_event
 from stream_worker.bundle import Manifest
-from stream_worker.preprocessing.light_curve import BoolArray
+from stream_worker.preprocessing.light_curve import BoolArray, Float64Array
 
 AT_PURITY: Final = "purity"
-GRID: Final = tuple(
+EVENT_THRESHOLDS: Final[Mapping[str, float]] = {"tenth": 0.1, "half": 0.5}
+"""Thresholds of p_event that are looked at."""
+_REVIEW_GRID: Final = tuple(
     np.unique(np.round([*np.linspace(0.0, 0.99, 100), *np.linspace(0.99, 1.0, 41)], 5)).tolist()
 )
+_EVENT_GRID: Final = (0.0, *(1.0 / (1.0 + np.exp(-np.linspace(-12.0, 8.0, 161)))).tolist(), 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Announcing:
+    """What it means to announce by one score.
+
+    Parameters
+    ----------
+    operation
+        By name of the threshold; ``purity`` is that of `at_purity`.
+    at_purity
+        None without Nos.
+    curve
+        False alerts per night against completeness, ghosts left out.
+    """
+
+    operation: Mapping[str, Operation]
+    at_purity: AtPurity | None
+    curve: StreamCurve
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,61 +59,84 @@ class StreamFigures:
         Share of the survey's stars that was simulated: rates over it are the survey's.
     n
         Numbers: candidates, stars, clusters, events, confirmed, ghosts, nos (candidates), no_stars.
-    operation
-        By name of the threshold; ``purity`` is that of `at_purity`.
-    at_purity
-        None without Nos.
-    curve
-        False alerts per night against completeness, ghosts left out.
+    review, event
+        Announcing by p_review, and by p_event (p_yes where the bundle is not calibrated).
     probabilities
-        ``p_event`` (or p_yes where the bundle is not calibrated) on all candidates, for two truths: "yes",
-        its star is labelled Yes, and "event", it is an event itself, whatever its label.
+        ``p_event`` (or p_yes) on all candidates, for two truths: "yes", its star is labelled Yes, and
+        "event", it is an event itself, whatever its label.
     """
 
     nights: int
     scale: float
     n: Mapping[str, int]
-    operation: Mapping[str, Operation]
-    at_purity: AtPurity | None
-    curve: StreamCurve
+    review: Announcing
+    event: Announcing
     probabilities: Mapping[str, Honesty]
     calibrated: bool
+
+    @property
+    def event_score(self) -> str:
+        """What ``event`` announces by."""
+        return "p_event" if self.calibrated else "p_yes"
 
 
 def stream_figures(stream: ScoredSeason, manifest: Manifest, thresholds: Thresholds) -> StreamFigures:
     """Evaluate all candidates of a stream; blocks for up to a few minutes."""
     scored = stream.candidates
-    stars, nights = stars_of(scored), nights_of(scored, stream.record)
-    resampling, of_stars = Resampling(scored.clusters, SEED), Resampling(stars.cluster, SEED)
-    purest = at_purity(resampling, of_stars, scored, stars)
-    names = dict(thresholds.of) | ({} if purest is None else {AT_PURITY: purest.threshold.value})
-    plain = ~stars.is_ghost[stars.star]
+    of = _Stream(
+        scored,
+        stars_of(scored),
+        nights_of(scored, stream.record),
+        Resampling(scored.clusters, SEED),
+    )
     p_yes = scored.class_probabilities[:, YES]
     calibrated = p_event(manifest, p_yes)
     p = p_yes if calibrated is None else calibrated
     return StreamFigures(
-        nights=nights,
+        nights=of.nights,
         scale=stream.record.scale_false,
-        n=_numbers(stars, is_no(scored)) | {"clusters": resampling.n_clusters},
+        n=_numbers(of.stars, is_no(scored)) | {"clusters": of.resampling.n_clusters},
+        review=_announcing(of, scored.p_review, thresholds.of, _REVIEW_GRID),
+        event=_announcing(of, p, EVENT_THRESHOLDS, _EVENT_GRID),
+        probabilities={
+            "yes": honesty(of.resampling, p, scored.labels == YES),
+            "event": honesty(of.resampling, p, of.stars.is_event[of.stars.star]),
+        },
+        calibrated=calibrated is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stream:
+    scored: Scored
+    stars: StreamStars
+    nights: int
+    resampling: Resampling
+
+
+def _announcing(
+    of: _Stream, p: Float64Array, thresholds: Mapping[str, float], grid: Sequence[float]
+) -> Announcing:
+    scored, stars = of.scored, of.stars
+    of_stars = Resampling(stars.cluster, SEED)
+    purest = at_purity(of.resampling, of_stars, scored, stars, p)
+    names = dict(thresholds) | ({} if purest is None else {AT_PURITY: purest.threshold.value})
+    plain = ~stars.is_ghost[stars.star]
+    return Announcing(
         operation={
-            name: operate(resampling, of_stars, scored, stars, threshold, nights)
+            name: operate(of.resampling, of_stars, scored, stars, p, threshold, of.nights)
             for name, threshold in names.items()
         },
         at_purity=purest,
         curve=stream_curve(
-            scored.p_review[plain],
+            p[plain],
             stars.star[plain],
             scored.clusters[plain],
             stars.is_event[stars.star][plain],
-            GRID,
-            nights=nights,
+            grid,
+            nights=of.nights,
             seed=SEED,
         ),
-        probabilities={
-            "yes": honesty(resampling, p, scored.labels == YES),
-            "event": honesty(resampling, p, stars.is_event[stars.star]),
-        },
-        calibrated=calibrated is not None,
     )
 
 

@@ -30,7 +30,7 @@ def stream(*candidates):
 def operation(its, threshold, nights=10):
     stars = stars_of(its)
     resampling, of_stars = Resampling(its.clusters, 1, 100), Resampling(stars.cluster, 1, 100)
-    return operate(resampling, of_stars, its, stars, threshold, nights)
+    return operate(resampling, of_stars, its, stars, its.p_review, threshold, nights)
 
 
 EVENT = {"kind": "event", "label": "yes", "t_0": 9380.75}
@@ -96,7 +96,7 @@ def test_the_purest_threshold_turns_down_just_enough_nos():
     its = stream(*nos, *events)
     stars = stars_of(its)
     resampling, of_stars = Resampling(its.clusters, 1, 300), Resampling(stars.cluster, 1, 300)
-    found = at_purity(resampling, of_stars, its, stars)
+    found = at_purity(resampling, of_stars, its, stars, its.p_review)
     threshold = found.threshold.value
     p = its.p_review[:1000]
     assert np.mean(p < threshold) == found.no_accuracy.value == pytest.approx(0.997)
@@ -105,14 +105,33 @@ def test_the_purest_threshold_turns_down_just_enough_nos():
     assert found.events_last.value == pytest.approx(np.mean(its.p_review[1000:] >= threshold))
     assert found.events_last.low < found.events_last.value < found.events_last.high
     assert found.n_no == 1000
-    assert at_purity(resampling, of_stars, its, stars, 1.0).threshold.value == np.nextafter(p.max(), 1)
+    assert at_purity(resampling, of_stars, its, stars, its.p_review, 1.0).threshold.value == np.nextafter(
+        p.max(), 1
+    )
+
+
+def test_another_score_is_announced_by_its_own_order():
+    its = stream(
+        (1, 0, 0.9, NO), (2, 0, 0.8, NO), (3, 0, 0.7, EVENT), (4, 0, 0.6, EVENT | {"t_0": 9370.75}),
+    )  # fmt: skip
+    stars = stars_of(its)
+    resampling, of_stars = Resampling(its.clusters, 1, 50), Resampling(stars.cluster, 1, 50)
+    other = np.array([0.1, 0.2, 0.5, 0.4])
+    by_review = operate(resampling, of_stars, its, stars, its.p_review, 0.65, 1)
+    by_other = operate(resampling, of_stars, its, stars, other, 0.45, 1)
+    assert (by_review.announced, by_other.announced) == ({"bleed": 2, "event": 1}, {"event": 1})
+    assert (by_review.no_accuracy.value, by_other.no_accuracy.value) == (0.0, 1.0)
+    assert by_other.events.last.value == 0.5
+    assert by_other.lead_time.days == (EVENT["t_0"] - T_CUT[RUNS[0]],)
+    assert at_purity(resampling, of_stars, its, stars, its.p_review).events_last.value == 0.0
+    assert at_purity(resampling, of_stars, its, stars, other).events_last.value == 1.0
 
 
 def test_without_nos_there_is_no_purest_threshold():
     its = stream((1, 0, 0.9, EVENT))
     stars = stars_of(its)
     one = Resampling(its.clusters, 1, 10)
-    assert at_purity(one, Resampling(stars.cluster, 1, 10), its, stars) is None
+    assert at_purity(one, Resampling(stars.cluster, 1, 10), its, stars, its.p_review) is None
 
 
 def test_nights_without_candidates_count():
