@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -27,13 +28,14 @@ ALERT_COLUMNS = (
     "RA",
     "Dec",
     "p_review",
+    "p_event",
     "yes/maybe/no",
     "I now",
     "t_cut",
     "data age",
     "/".join(SITES),
 )
-_WIDTHS = (10, 19, 11, 12, 8, 14, 5, 9, 13, 13)
+_WIDTHS = (10, 19, 11, 12, 8, 7, 14, 5, 9, 13, 13)
 _HEADING_EVERY = 40
 
 
@@ -42,12 +44,18 @@ _HEADING_EVERY = 40
         "stream-worker tail",
         "stream-worker tail --from-beginning --json | jq .star_id",
         "stream-worker tail --since 2026-05-10T00:00 --live --idle-exit 5",
+        "stream-worker tail --min-p-event 0.5",
         "stream-worker tail --from-beginning --max 20 --idle-exit 5",
     )
 )
 @with_settings
 @click.option("--from-beginning", is_flag=True, help="Start with the oldest alert, not with the next one.")
 @click.option("--since", help="Start at a time (ISO 8601, UTC) or an offset.")
+@click.option(
+    "--min-p-event",
+    type=click.FloatRange(0, 1),
+    help="Only groups once this probable; then their updates and retractions, too.",
+)
 @click.option("--live", is_flag=True, help="At the end, print the groups that are live then, not each alert.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
 @click.option("--max", "limit", type=click.IntRange(1), help="Stop after this many alerts.")
@@ -57,6 +65,7 @@ def tail(
     *,
     from_beginning: bool,
     since: str | None,
+    min_p_event: float | None,
     live: bool,
     as_json: bool,
     limit: int | None,
@@ -70,13 +79,24 @@ def tail(
     with broker_errors(settings), skipped_records() as tell:
         stream = alerts(settings, since=start, on_skipped=tell)
         with suppress(KeyboardInterrupt):
-            for alert in _bounded(stream, limit, idle_exit):
+            for alert in islice(probable(_until_idle(stream, idle_exit), min_p_event), limit):
                 view.apply(alert)
                 if not live:
                     show(alert)
         if live:
             for alert in view.groups.values():
                 show(alert)
+
+
+def probable(stream: Iterable[Alert], least: float | None) -> Iterator[Alert]:
+    """Leave out groups that were never so probable; without calibration there is no ``p_event`` at all."""
+    told: set[str] = set()
+    for alert in stream:
+        p_event = alert["p_event"]
+        if least is None or (p_event is not None and p_event >= least):
+            told.add(alert["group_id"])
+        if alert["group_id"] in told:
+            yield alert
 
 
 def _start(since: str | None, *, from_beginning: bool) -> Start:
@@ -124,7 +144,7 @@ def alert_cells(alert: Alert) -> tuple[str, ...]:
     """Return one alert as the cells of `ALERT_COLUMNS`."""
     classes = alert["class_probabilities"]
     magnitude = alert["current_mag"]
-    age = alert["data_age_days"]
+    age, p_event = alert["data_age_days"], alert["p_event"]
     used = {site["site"]: site["n_used"] for site in alert["sites"]}
     return (
         alert["alert_type"],
@@ -132,6 +152,7 @@ def alert_cells(alert: Alert) -> tuple[str, ...]:
         alert["ra_sexagesimal"],
         alert["dec_sexagesimal"],
         f"{alert['p_review']:.3f}",
+        "-" if p_event is None else f"{p_event:.3f}",
         f"{classes['yes']:.2f}/{classes['maybe']:.2f}/{classes['no']:.2f}",
         "-" if magnitude is None else f"{magnitude:.2f}",
         f"{alert['alertfinder']['t_cut']:.3f}",
@@ -140,15 +161,14 @@ def alert_cells(alert: Alert) -> tuple[str, ...]:
     )
 
 
-def _bounded(alerts: Iterator[Alert | None], limit: int | None, idle_exit: float | None) -> Iterator[Alert]:
-    seen, last = 0, float("inf")
+def _until_idle(alerts: Iterator[Alert | None], idle_exit: float | None) -> Iterator[Alert]:
+    last = float("inf")
     for alert in alerts:
         if alert is not None:
             yield alert
-            seen += 1
         if alert is not None or last == float("inf"):  # connecting is not idleness
             last = time.monotonic()
-        if seen == limit or (idle_exit is not None and time.monotonic() - last > idle_exit):
+        if idle_exit is not None and time.monotonic() - last > idle_exit:
             return
 
 
