@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from math import isnan, nan
 from typing import Any
 
 import schemas
@@ -12,7 +13,7 @@ from stream_worker.kafka.records import OutputRecord
 from stream_worker.neighbours.star import Entry, Held, Published, Space, Star, StarKey, pack
 from stream_worker.outputs import OutputWriter
 
-NEIGHBOUR_SCHEMA = schemas.load("neighbour", 1)
+NEIGHBOUR_SCHEMA = schemas.load("neighbour", 2)
 
 
 def changelog_record(
@@ -63,6 +64,7 @@ def _record(key: StarKey, star: Star) -> dict[str, Any]:
             "live": published.live,
             "revision": published.revision,
             "p_review": published.p_review,
+            "p_event": _known(published.p_event),
             "delta_chi2": published.delta_chi2,
             "crowded": published.crowded,
             "by_operator": published.by_operator,
@@ -88,12 +90,14 @@ def _sighting(entry: Entry) -> dict[str, Any]:
         "t_cut": entry.t_cut,
         "delta_chi2": entry.delta_chi2,
         "p_review": entry.p_review,
+        "p_event": _known(entry.p_event),
     }
 
 
 def _entry(sighting: Mapping[str, Any]) -> Entry:
     id_bytes = uuid.UUID(sighting["candidate_id"]).bytes
-    return Entry(sighting["t_cut"], sighting["delta_chi2"], sighting["p_review"], id_bytes)
+    p_event = _or_nan(sighting["p_event"])
+    return Entry(sighting["t_cut"], sighting["delta_chi2"], sighting["p_review"], p_event, id_bytes)
 
 
 def _published(record: Mapping[str, Any]) -> Published:
@@ -101,6 +105,7 @@ def _published(record: Mapping[str, Any]) -> Published:
         live=record["live"],
         revision=record["revision"],
         p_review=record["p_review"],
+        p_event=_or_nan(record["p_event"]),
         delta_chi2=record["delta_chi2"],
         crowded=record["crowded"],
         by_operator=record["by_operator"],
@@ -117,3 +122,11 @@ def _held(record: Mapping[str, Any]) -> Held:
         redriven_from=record["redriven_from"],
         body=bytes(record["score"]),
     )
+
+
+def _known(p_event: float) -> float | None:
+    return None if isnan(p_event) else p_event
+
+
+def _or_nan(p_event: float | None) -> float:
+    return nan if p_event is None else p_event

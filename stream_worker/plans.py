@@ -111,8 +111,8 @@ def candidate_resolver(settings: Settings) -> SchemaResolver:
 
 
 def record_decoder(settings: Settings, name: str) -> Callable[[bytes], dict[str, Any]]:
-    """Decoder of the system's own records (score, alert, quarantine, outcome), as version 1."""
-    reader = schemas.load(name, 1)
+    """Decoder of the system's own records, as version 1; the state of grouping as it is written."""
+    reader = NEIGHBOUR_SCHEMA if name == NEIGHBOUR_SCHEMA.name else schemas.load(name, 1)
     resolver = SchemaResolver(name, open_registry(settings.registry), max_packet_bytes=32 * 2**20)
 
     def decode_record(packet: bytes) -> dict[str, Any]:

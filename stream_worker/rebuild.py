@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 from confluent_kafka import ConsumerGroupState
@@ -55,6 +56,7 @@ class _Group:
     by_operator: bool = False
     candidate_id: str = ""
     p_review: float = 0.0
+    p_event: float = nan
     delta_chi2: float = 0.0
     crowded: bool = False
     body: bytes = b""
@@ -65,6 +67,7 @@ class _Group:
         self.by_operator = not self.live and alert["reason"].startswith(OPERATOR)
         if self.live:
             self.candidate_id, self.p_review = alert["candidate_id"], alert["p_review"]
+            self.p_event = nan if alert["p_event"] is None else alert["p_event"]
             self.delta_chi2 = alert["alertfinder"]["delta_chi2"]
             self.crowded = alert["neighbours"]["crowded"]
 
@@ -73,6 +76,7 @@ class _Group:
             live=self.live,
             revision=self.alerts,
             p_review=self.p_review,
+            p_event=self.p_event,
             delta_chi2=self.delta_chi2,
             crowded=self.crowded,
             by_operator=self.by_operator,

@@ -18,6 +18,10 @@ class RuleSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     thresholds: dict[str, float] = Field(default_factory=lambda: {"balanced": 0.45, "pure": 0.955})
+    event_thresholds: dict[str, float] = Field(
+        default_factory=lambda: {"possible": 0.1, "likely": 0.5},
+        description="UPDATE when p_event crosses one",
+    )
     publish_threshold: str = Field(default="balanced", description="primaries are published from here")
     group_threshold: str = Field(default="balanced", description="candidates take part in grouping from here")
     pure_threshold: str = Field(default="pure", description="crowded primaries are published from here")
@@ -42,9 +46,11 @@ class RuleSettings(BaseModel):
             name = getattr(self, role)
             if name not in self.thresholds:
                 raise ValueError(f"{role} {name!r} is not one of: {known}")
-        outside = {k: v for k, v in self.thresholds.items() if not 0 <= v <= 1}
-        if outside:
-            raise ValueError(f"thresholds must be within 0 and 1, got {outside}")
+        for which, of in (("thresholds", self.thresholds), ("event_thresholds", self.event_thresholds)):
+            if outside := {k: v for k, v in of.items() if not 0 <= v <= 1}:
+                raise ValueError(f"{which} must be within 0 and 1, got {outside}")
+        if twice := sorted(self.thresholds.keys() & self.event_thresholds.keys()):
+            raise ValueError(f"named in both thresholds and event_thresholds: {', '.join(twice)}")
         if self.thresholds[self.group_threshold] > self.publish_at:
             raise ValueError(
                 f"group_threshold {self.group_threshold!r} is above publish_threshold "
@@ -80,6 +86,7 @@ class RuleSettings(BaseModel):
             forget_days=self.forget_days,
             growth_factor=self.update_growth_factor,
             thresholds=MappingProxyType(dict(self.thresholds)),
+            event_thresholds=MappingProxyType(dict(self.event_thresholds)),
             group_threshold=self.group_threshold,
             publish_threshold=self.publish_threshold,
             pure_threshold=self.pure_threshold,

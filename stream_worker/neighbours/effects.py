@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from stream_worker.neighbours.lifecycle import AlertType
@@ -102,6 +102,7 @@ def arrival_of(
             t_cut=score["t_cut"],
             delta_chi2=found["delta_chi2"],
             p_review=score["p_review"],
+            p_event=nan if score["p_event"] is None else score["p_event"],
         ),
         offset=offset,
         trace_id=trace_id,

@@ -298,4 +298,6 @@ def _last_told(star: Star) -> Entry:
     published, latest = star.published, star.latest
     if published is None:
         return latest
-    return latest._replace(p_review=published.p_review, delta_chi2=published.delta_chi2)
+    return latest._replace(
+        p_review=published.p_review, p_event=published.p_event, delta_chi2=published.delta_chi2
+    )

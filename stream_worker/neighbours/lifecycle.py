@@ -81,10 +81,9 @@ def _again(published: Published, entry: Entry, verdict: Verdict, rules: Grouping
 
 def material_change(published: Published, entry: Entry, verdict: Verdict, rules: GroupingRules) -> str | None:
     """Why follow-up teams should hear of a live primary again, or None."""
-    before, now = set(rules.passed(published.p_review)), set(rules.passed(entry.p_review))
-    crossed = sorted(before ^ now, key=lambda name: rules.thresholds[name], reverse=True)
-    if crossed:
-        return f"threshold_crossed:{crossed[0]}"
+    crossed = rules.crossed((published.p_review, entry.p_review), (published.p_event, entry.p_event))
+    if crossed is not None:
+        return f"threshold_crossed:{crossed}"
     if entry.delta_chi2 >= rules.growth_factor * published.delta_chi2:
         return GROWN
     if verdict.crowded and not published.crowded:
@@ -103,6 +102,7 @@ def after_alert(
         live=True,
         revision=revision + 1,
         p_review=entry.p_review,
+        p_event=entry.p_event,
         delta_chi2=entry.delta_chi2,
         crowded=verdict.crowded,
         by_operator=False,

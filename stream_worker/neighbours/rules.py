@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from types import MappingProxyType
 
 
@@ -30,6 +31,8 @@ class GroupingRules:
         An UPDATE is sent when delta_chi2 has grown by this factor since the last alert.
     thresholds
         Named thresholds of p_review.
+    event_thresholds
+        Named thresholds of p_event: an UPDATE is sent when one is crossed.
     group_threshold, publish_threshold, pure_threshold
         Their names: who takes part, who is published, who is published in a crowd.
     hold_ms
@@ -45,6 +48,9 @@ class GroupingRules:
     growth_factor: float = 2.0
     thresholds: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"balanced": 0.45, "pure": 0.955})
+    )
+    event_thresholds: Mapping[str, float] = field(
+        default_factory=lambda: MappingProxyType({"possible": 0.1, "likely": 0.5})
     )
     group_threshold: str = "balanced"
     publish_threshold: str = "balanced"
@@ -71,7 +77,18 @@ class GroupingRules:
         """How far back a candidate is kept: whoever may still come compares with nothing older."""
         return self.memory_days + self.lateness_days
 
-    def passed(self, p_review: float) -> tuple[str, ...]:
-        """Names of the thresholds that a score reaches, ascending by threshold."""
-        ascending = sorted(self.thresholds.items(), key=lambda item: (item[1], item[0]))
-        return tuple(name for name, threshold in ascending if p_review >= threshold)
+    def crossed(self, p_review: tuple[float, float], p_event: tuple[float, float]) -> str | None:
+        """Name the highest threshold between two scores, of p_review before p_event; None if there is none.
+
+        An unknown p_event (NaN) crosses nothing.
+        """
+        return _highest_between(self.thresholds, *p_review) or _highest_between(
+            self.event_thresholds, *p_event
+        )
+
+
+def _highest_between(thresholds: Mapping[str, float], before: float, now: float) -> str | None:
+    if isnan(before) or isnan(now):
+        return None
+    crossed = [(at, name) for name, at in thresholds.items() if (before >= at) != (now >= at)]
+    return max(crossed)[1] if crossed else None

@@ -6,9 +6,10 @@ import struct
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Final, NamedTuple
 
-_ENTRY: Final = struct.Struct("<ddd16s")
+_ENTRY: Final = struct.Struct("<dddd16s")
 _SAME_DAY: Final = 5e-6  # t_cut counts to five decimals
 
 
@@ -39,6 +40,8 @@ class Sighting:
         HJD - 2450000.
     delta_chi2
         Largest single-site delta_chi2.
+    p_event
+        NaN where the model has none.
     """
 
     candidate_id: str
@@ -48,14 +51,16 @@ class Sighting:
     t_cut: float
     delta_chi2: float
     p_review: float
+    p_event: float = nan
 
 
 class Entry(NamedTuple):
-    """One candidate in a star's history; ``id_bytes`` are the 16 bytes of its candidate id."""
+    """One candidate in a star's history, as a `Sighting`; ``id_bytes`` are the 16 bytes of its id."""
 
     t_cut: float
     delta_chi2: float
     p_review: float
+    p_event: float
     id_bytes: bytes
 
     @property
@@ -74,7 +79,7 @@ class Published:
         Whether the last word was an INITIAL or an UPDATE.
     revision
         How many alerts the group has had.
-    p_review, delta_chi2, crowded
+    p_review, p_event, delta_chi2, crowded
         As in the last of them that was not a RETRACTION.
     by_operator
         Whether an operator retracted it.
@@ -85,6 +90,7 @@ class Published:
     live: bool
     revision: int
     p_review: float
+    p_event: float
     delta_chi2: float
     crowded: bool
     by_operator: bool
@@ -172,7 +178,7 @@ class Star:
 def entry_of(sighting: Sighting) -> Entry:
     """The history entry of a candidate; raises ValueError if its id is no UUID."""
     id_bytes = uuid.UUID(sighting.candidate_id).bytes
-    return Entry(sighting.t_cut, sighting.delta_chi2, sighting.p_review, id_bytes)
+    return Entry(sighting.t_cut, sighting.delta_chi2, sighting.p_review, sighting.p_event, id_bytes)
 
 
 def pack(entries: list[Entry]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def score_of(sighting: Sighting, cell: int, home: int, space: Space) -> dict[str
         "t_cut": sighting.t_cut,
         "alertfinder": found,
         "p_review": sighting.p_review,
+        "p_event": None if isnan(sighting.p_event) else sighting.p_event,
         "cell": cell,
         "home_cell": home,
         "halo": cell != home,

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -15,10 +16,9 @@ from stream_worker.neighbours import Arrival, GroupingRules, Sighting, Space
 SPACE = Space("TEST", None)
 
 
-def sighting(star_id, ra, dec, t_cut, delta_chi2=500.0, p_review=0.6):
-    return Sighting(
-        candidate_id("KMTNet", star_id, t_cut), star_id, ra % 360, dec, t_cut, delta_chi2, p_review
-    )
+def sighting(star_id, ra, dec, t_cut, delta_chi2=500.0, p_review=0.6, p_event=nan):
+    candidate = candidate_id("KMTNet", star_id, t_cut)
+    return Sighting(candidate, star_id, ra % 360, dec, t_cut, delta_chi2, p_review, p_event)
 
 
 def offset_by(ra, dec, east_arcsec, north_arcsec):

@@ -66,7 +66,8 @@ def test_the_names_and_versions():
         "retract",
         "score",
     )
-    assert all(schemas.versions(name) == (1,) for name in schemas.names())
+    newest = {name: max(schemas.versions(name)) for name in schemas.names()}
+    assert newest == dict.fromkeys(schemas.names(), 1) | {"neighbour": 2}
 
 
 def test_a_schema_is_loaded_by_name_and_version():

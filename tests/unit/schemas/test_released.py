@@ -29,6 +29,10 @@ RELEASED = {
         0xA67CE41C0403CEB0,
         "ae8799add18d8214d4bb81c6c66321b97d77ba1f82a7c9f611e881ab58a22887",
     ),
+    ("neighbour", 2): (
+        0xE66DF6B8DE150F7B,
+        "2746e795fd2dd22a6a4be9a31e5ea9ce9d455a4e1a79889c08369b64177e1f5a",
+    ),
     ("retract", 1): (0x98D0FB64AB0141A4, "f1f185925a3f4a81cdc7c3ccc30fef07b312a5195cb27fdaab7899e8c8d9a5b5"),
     ("score", 1): (0xEAF30D4448A203EA, "0c68156900a7640e5e5842996e83184d159921c83c019d6ea81e85bc7257fa4b"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import isnan, nan
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from support.scores import score_packets
 from support.sky import SPACE, offset_by, sighting
 
 import schemas
-from stream_worker.changelog import stored_star
+from stream_worker.changelog import NEIGHBOUR_SCHEMA, stored_star
 from stream_worker.codec import RegistryUnavailable, SchemaResolver, decode, encode
 from stream_worker.deduplicate_stage import RETRACT_SCHEMA, DeduplicateStage
 from stream_worker.framing import single_object
@@ -31,7 +32,8 @@ RA, DEC = 268.0, -30.0
 
 
 def decoder(name):
-    resolver, schema = SchemaResolver(name, max_packet_bytes=2**26), schemas.load(name, 1)
+    resolver = SchemaResolver(name, max_packet_bytes=2**26)
+    schema = NEIGHBOUR_SCHEMA if name == "neighbour" else schemas.load(name, 1)
 
     def decode_packet(packet):
         writer, body = resolver.resolve(packet or None)
@@ -108,8 +110,8 @@ def outcomes(outputs):
     return [(o["outcome"], o["reason"]) for o in read(outputs, TOPICS.outcomes, "outcome")]
 
 
-def star(name, east=0.0, north=0.0, t_cut=9300.75, delta_chi2=500.0, p_review=0.6):
-    return sighting(name, *offset_by(RA, DEC, east, north), t_cut, delta_chi2, p_review)
+def star(name, east=0.0, north=0.0, t_cut=9300.75, delta_chi2=500.0, p_review=0.6, p_event=nan):
+    return sighting(name, *offset_by(RA, DEC, east, north), t_cut, delta_chi2, p_review, p_event)
 
 
 def test_it_is_a_stage_that_remembers():
@@ -171,6 +173,63 @@ def test_a_later_candidate_is_told_only_when_it_matters():
         (("PUBLISHED", "UPDATE"), ("UPDATE", "A", "threshold_crossed:pure")),
         (("UNCHANGED", None),),
     ]
+
+
+def test_crossing_a_threshold_of_p_event_is_told_and_an_unknown_one_crosses_nothing():
+    bench = Bench()
+    told = []
+    days = (
+        (0.02, 0.6),
+        (0.09, 0.6),
+        (0.3, 0.6),
+        (0.7, 0.96),
+        (0.8, 0.96),
+        (nan, 0.96),
+        (0.05, 0.96),
+        (0.6, 0.96),
+    )
+    for day, (p_event, p_review) in enumerate(days):
+        bench.run(bench.records(star("A", t_cut=9300.75 + day, p_review=p_review, p_event=p_event)))
+        told += [[reason for _, _, reason in alerts(bench.run(after_ms=2_000))]]
+        bench.stage.restore([0])  # as another worker would go on
+    assert told == [
+        ["threshold_crossed:balanced"],
+        [],
+        ["threshold_crossed:possible"],
+        ["threshold_crossed:pure"],  # p_review's comes first
+        [],
+        [],
+        ["threshold_crossed:likely"],
+        ["threshold_crossed:likely"],
+    ]
+
+
+def test_state_of_the_version_before_is_taken_over():
+    bench = Bench()
+    bench.run(bench.records(star("A", p_event=0.7)))
+    bench.run(after_ms=2_000)
+    before, now = schemas.load("neighbour", 1), decoder("neighbour")
+    stored = {
+        key: single_object(before, encode(before, _of_version_1(now(value))))
+        for key, value in bench.changelog.items()
+    }
+    heir = Bench(stored=stored)
+    heir.now, heir.offset = bench.now, bench.offset
+    ((_, found),) = heir.stage._groupings[0].stars()
+    assert found.published.live
+    assert isnan(found.published.p_event)
+    heir.run(heir.records(star("A", t_cut=9301.75, p_event=0.05)))
+    assert alerts(heir.run(after_ms=2_000)) == []
+    heir.run(heir.records(star("A", t_cut=9302.75, p_event=0.05, delta_chi2=1500.0)))
+    assert alerts(heir.run(after_ms=2_000)) == [("UPDATE", "A", "delta_chi2_grown")]
+    heir.run(heir.records(star("A", t_cut=9303.75, p_event=0.2, delta_chi2=1500.0)))
+    assert alerts(heir.run(after_ms=2_000)) == [("UPDATE", "A", "threshold_crossed:possible")]
+
+
+def _of_version_1(record):
+    plain = [{k: v for k, v in sighting.items() if k != "p_event"} for sighting in record["history"]]
+    published = {k: v for k, v in record["published"].items() if k != "p_event"}
+    return record | {"history": plain, "published": published, "held": []}
 
 
 def test_a_crowd_is_published_only_when_pure_and_a_live_alert_gets_an_update():
@@ -235,8 +294,8 @@ def test_a_restart_goes_on_where_the_changelog_ends():
 
 def test_the_changelog_gives_back_every_star_as_it_was():
     bench = Bench()
-    bench.run(bench.records(star("A"), star("C", 400)))
-    bench.run(bench.records(star("A", t_cut=9302.75)), after_ms=2_000)
+    bench.run(bench.records(star("A", p_event=0.3), star("C", 400)))
+    bench.run(bench.records(star("A", t_cut=9302.75, p_event=0.4)), after_ms=2_000)
     stored = dict(stored_star(decoder("neighbour")(value)) for value in bench.changelog.values())
     assert stored == dict(bench.stage._groupings[0].stars())
     assert any(s.held for s in stored.values())

@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import KafkaError, KafkaException
+from pydantic import ValidationError
 
 from stream_worker.bundle import BundleError
 from stream_worker.cli import cli
@@ -124,6 +125,22 @@ def test_missing_secret_file_is_a_fault(tmp_path):
 def test_topics_must_differ():
     with pytest.raises(SettingsError, match=r"named twice: lensnet\.scores"):
         load_settings({"LENSNET_TOPICS__SCORED": "lensnet.scores"})
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            {"event_thresholds": {"likely": 1.5}},
+            r"event_thresholds must be within 0 and 1, got {'likely': 1.5}",
+        ),
+        ({"event_thresholds": {"pure": 0.5}}, "named in both thresholds and event_thresholds: pure"),
+    ],
+)
+def test_thresholds_of_p_event_must_make_sense(rules, message):
+    with pytest.raises(ValidationError, match=message):
+        RuleSettings(**rules)
+    assert RuleSettings(event_thresholds={}).grouping.event_thresholds == {}
 
 
 def test_hash_changes_with_the_rules_only():

@@ -24,6 +24,7 @@ def row(star, t_cut, *, p=0.8, delta_chi2=500.0, dec=0.0, cells=(1,)):
         "dec": dec,
         "t_cut": t_cut,
         "p_review": p,
+        "p_event": None,
         "alertfinder": {"delta_chi2": delta_chi2},
     }
     return {"score": score, "cells": list(cells), "produced_at": int((t_cut + 9412.5) * DAY_MS)}
