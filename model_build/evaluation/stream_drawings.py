@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from model_build.evaluation.natural import Operation
@@ -36,29 +38,30 @@ def draw_stream(figures: StreamFigures) -> Figure:
         (figures.review, "p_review", REVIEW_COLOUR),
         (figures.event, figures.event_score, YES_COLOUR),
     )
+    handles: list[Artist | Container] = []
     for its, score, colour in scores:
-        _curve(ax, its.curve, figures.scale, colour, f"{score}, all thresholds")
-        for threshold, one in its.operation.items():
-            _point(ax, one, threshold, figures, colour)
+        handles.append(_curve(ax, its.curve, figures.scale, colour, f"{score}, all thresholds"))
+        handles += [_point(ax, one, which, figures, colour) for which, one in its.operation.items()]
     ax.set_xscale("log")
     ax.set_ylim(0, 1.02)
     name(ax, "false alerts a night, at the survey's scale", "events ever announced, share")
-    legend(fig, ax, 3)
+    fig.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     return fig
 
 
-def _curve(ax: Axes, curve: StreamCurve, scale: float, colour: str, label: str) -> None:
+def _curve(ax: Axes, curve: StreamCurve, scale: float, colour: str, label: str) -> Artist:
     false = curve.false_per_night / scale
     shown = false > 0
-    ax.plot(false[shown], curve.completeness[shown], color=colour, lw=1.6, label=label)
     ax.fill_between(false[shown], *curve.completeness_interval[shown].T, color=colour, alpha=0.2, lw=0)
+    (line,) = ax.plot(false[shown], curve.completeness[shown], color=colour, lw=1.6, label=label)
+    return line
 
 
-def _point(ax: Axes, its: Operation, threshold: str, figures: StreamFigures, colour: str) -> None:
+def _point(ax: Axes, its: Operation, threshold: str, figures: StreamFigures, colour: str) -> Container:
     """One threshold with its intervals; where nothing is false, at half a false alert in all nights."""
     at, ever, least = its.false_per_night, its.events.ever, 0.5 / figures.nights
     x, low, high = (max(end, least) / figures.scale for end in (at.value, at.low, at.high))
-    ax.errorbar(
+    return ax.errorbar(
         [x], [ever.value], [[max(ever.value - ever.low, 0)], [max(ever.high - ever.value, 0)]],
         [[max(x - low, 0)], [max(high - x, 0)]], fmt=_MARKERS[threshold], ms=7, color=colour, lw=1.0,
         mfc="none" if threshold != "purity" else colour,
