@@ -72,7 +72,7 @@ _AT_ONCE = 16
     help="JSON object of further rows for the model card.",
 )
 @click.option("--name", default="lensnet", show_default=True, help="Name of the bundle.")
-@click.option("--release", default="1.1.0", show_default=True, help="Version of the bundle.")
+@click.option("--release", default="1.2.0", show_default=True, help="Version of the bundle.")
 @click.option("--provisional", is_flag=True, help="Mark it as one whose scores mean nothing yet.")
 def export(
     *,
@@ -90,9 +90,10 @@ def export(
 ) -> None:
     """Make a bundle of training runs, or export the weights kept in a bundle anew.
 
-    One run of both tasks, or one of each. The threshold is chosen on the set's validation stars, p_event
-    fitted to all candidates of the streams, or to those stars at --base-rate; the set's test stars give
-    the figures of the model card. The bundle is verified as by a worker before it appears.
+    One run of both tasks, or one of each. The threshold is chosen on the set's validation stars, at their
+    labels' and first dates, p_event fitted to all candidates of the streams, or to those stars at
+    --base-rate; the set's test stars give the figures of the model card. The bundle is verified as by a
+    worker before it appears.
     """
     require_training_libraries(*_NEEDS)
     from model_build.network_bundle import bundle_files, networks_of
