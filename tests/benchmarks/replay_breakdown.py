@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import resource
@@ -29,7 +30,7 @@ from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
 from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
 from stream_worker.replay.plan import Chunk, ReplayPlan, plan_replay
-from stream_worker.replay.pool import Work, _Scoring
+from stream_worker.replay.pool import _IMPORTED_ONCE, Work, _Scoring
 from stream_worker.replay.scoring import ReplayScorer, Row
 from stream_worker.replay.selection import Selection
 from stream_worker.score_stage import ScoreStage
@@ -68,13 +69,15 @@ def breakdown(paths: list[str], workers: int) -> dict[str, float]:
         work = Work(
             settings, plan.archives, plan.names, plan.replay_id, plan.selection, checkpoint.folder, False
         )
+        _import_worker()
+        begun = time.process_time()
         scoring = _Scoring(work)
+        opened = time.process_time() - begun
         gc.freeze()  # as the processes of a replay do
         read = sum(_time_worker(chunk, scoring, checkpoint, clock) for chunk in plan.chunks)
         _time_parent(plan, settings, checkpoint, clock)
-        clock.seconds["process starts"] = _start_seconds(_import_command) + workers * _start_seconds(
-            _Scoring, work
-        )
+        imports = _start_seconds(_import_command) + _start_seconds(_import_worker)
+        clock.seconds["process starts"] = imports + workers * opened
     return {name: 1000 * seconds / read for name, seconds in clock.seconds.items()}
 
 
@@ -216,10 +219,15 @@ def _import_command() -> None:
     import stream_worker.replay.offline  # noqa: F401
 
 
-def _start_seconds(target: Callable[..., object], *args: object) -> float:
+def _import_worker() -> None:
+    for name in _IMPORTED_ONCE:
+        importlib.import_module(name)
+
+
+def _start_seconds(target: Callable[[], object]) -> float:
     """Processor seconds of a process that only starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = multiprocessing.get_context("spawn").Process(target=target, args=args)
+    process = multiprocessing.get_context("spawn").Process(target=target)
     process.start()
     process.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
