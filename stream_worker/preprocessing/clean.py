@@ -21,7 +21,7 @@ from stream_worker.preprocessing.report import (
     SiteReport,
     TooFewObservations,
 )
-from stream_worker.preprocessing.rows import Rows, SiteBounds, read_rows_each
+from stream_worker.preprocessing.rows import Rows, SiteBounds, read_rows
 from stream_worker.preprocessing.series import Series
 
 
@@ -90,32 +90,13 @@ def clean(
     ValueError
         If t_cut or t_break is not finite.
     """
-    (cleaned,) = clean_each([light_curves], [t_cut], [t_break], options or PreprocessingOptions())
-    if isinstance(cleaned, TooFewObservations):
-        raise cleaned
+    options = options or PreprocessingOptions()
+    if not math.isfinite(t_cut):
+        raise ValueError(f"t_cut must be finite, got {t_cut}")
+    cleaned = _assemble(read_rows(light_curves, t_cut), t_cut, t_break, options)
+    if not enough_observations(cleaned.series.bounds, options):
+        raise TooFewObservations(cleaned.report, options.min_points)
     return cleaned
-
-
-def clean_each(
-    candidates: Sequence[Iterable[LightCurve]],
-    t_cuts: Sequence[float],
-    t_breaks: Sequence[float | None],
-    options: PreprocessingOptions,
-) -> list[Cleaned | TooFewObservations]:
-    """Do `clean` for several candidates; what is found for one doesn't depend on the others."""
-    for t_cut in t_cuts:
-        if not math.isfinite(t_cut):
-            raise ValueError(f"t_cut must be finite, got {t_cut}")
-    found = [
-        _assemble(rows, t_cut, t_break, options)
-        for rows, t_cut, t_break in zip(read_rows_each(candidates, t_cuts), t_cuts, t_breaks, strict=True)
-    ]
-    return [
-        one
-        if enough_observations(one.series.bounds, options)
-        else TooFewObservations(one.report, options.min_points)
-        for one in found
-    ]
 
 
 def crop(cleaned: Cleaned, *, t_first: float | None = None, t_last: float | None = None) -> Cleaned:

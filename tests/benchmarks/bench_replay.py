@@ -4,8 +4,8 @@ Run: python tests/benchmarks/bench_replay.py ARCHIVE... [--workers N] [--breakdo
 
 Bare inference runs in as many processes, on batches that were prepared before the clock starts. On a machine
 with other work compare the ratio of processor times: the rates of the two parts meet different company.
-`--breakdown` times each step of the replay on its own, the score stage of the stream without Kafka (the live
-figures), and the bare numpy calls that preprocessing needs at least.
+`--breakdown` times each step of the replay on its own, and the score stage of the stream without Kafka (the
+live figures).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pathlib import Path
 
 import psutil
 from replay_breakdown import breakdown, live_stage, prepared_sample, sample
-from replay_floor import numpy_floor
 
 PER_PROCESS = 1536
 ROUNDS = 3
@@ -160,7 +159,6 @@ def main() -> None:
         steps = breakdown(options.archives, options.workers)
         steps["the rest"] = found["replay_cpu_ms"] - sum(steps.values())
         tables["steps of the replay"] = steps
-        tables["bare numpy calls on the same rows"] = numpy_floor(options.archives)
     if options.json:
         print(json.dumps({**found, **tables}))
         return
