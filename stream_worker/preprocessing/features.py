@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -17,8 +18,8 @@ from stream_worker.preprocessing.light_curve import SITE_POSITIONS, SITES, BoolA
 from stream_worker.preprocessing.options import PreprocessingOptions
 from stream_worker.preprocessing.outliers import find_outliers
 from stream_worker.preprocessing.report import OUTLIER_RULES, Report, TooFewObservations
-from stream_worker.preprocessing.rise import Rise, fit_rise
-from stream_worker.preprocessing.rows import Bounds, count_kept
+from stream_worker.preprocessing.rise import Rise, fit_rises
+from stream_worker.preprocessing.rows import Bounds
 
 FEATURES: Final = (
     "t",
@@ -38,7 +39,7 @@ FEATURES: Final = (
 all zero) and the availability of the auxiliaries that can't be computed."""
 
 # the first channels are COLUMNS, in their order
-_T, _FLUX, _FLUX_ERR, _, _, _AIRMASS, _, _FIT_LINE = range(8)
+_T, _FLUX, _, _, _, _AIRMASS, _, _FIT_LINE = range(8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,17 +106,18 @@ def features(
     outliers, rules = find_outliers(series.columns, series.bounds, options)
     keep = ~series.incomplete
     keep[outliers] = False
-    bounds = count_kept(keep, series.bounds)
+    channels, bounds = kernels.channels(
+        series.columns, keep.view(np.uint8), series.bounds, series.source, series.has.view(np.uint8)
+    )
     report = _report(cleaned, bounds, outliers, rules)
     if not enough_observations(bounds, options):
         raise TooFewObservations(report, options.min_points)
-    channels = kernels.channels(series.columns, keep.view(np.uint8), series.source, series.has.view(np.uint8))
     _fill_airmass(channels, bounds, ra, dec)
-    t_last = max(float(hjd[-1]) for hjd in series.hjd if hjd.size)
-    rises = _fit_rises(channels, bounds, t_break)
+    t_last = max(float(series.columns[_T, stop - 1]) for stop in series.bounds[1:] if stop)
+    rises = fit_rises(channels, bounds, t_break)
     _relate_to_star(channels, bounds, rises, t_break, t_last, scaled=options.mode == "default")
     ctio, saao, sso = (channels[:, start:stop].T for start, stop in pairwise(bounds))
-    return Prepared((ctio, saao, sso), t_last, t_break - t_last, rises, report)
+    return Prepared((ctio, saao, sso), t_last, t_break - t_last, (rises[0], rises[1], rises[2]), report)
 
 
 def _report(cleaned: Cleaned, bounds: Bounds, outliers: IntArray, rules: IntArray) -> Report:
@@ -141,21 +143,10 @@ def _fill_airmass(channels: Float64Array, bounds: Bounds, ra: float, dec: float)
             channels[_AIRMASS, rows] = airmass(channels[_T, rows], SITE_POSITIONS[site], ra, dec)
 
 
-def _fit_rises(
-    channels: Float64Array, bounds: Bounds, t_break: float
-) -> tuple[Rise | None, Rise | None, Rise | None]:
-    hjd, flux, flux_err = channels[_T], channels[_FLUX], channels[_FLUX_ERR]
-    ctio, saao, sso = (
-        fit_rise(hjd[start:stop], flux[start:stop], flux_err[start:stop], t_break) if stop > start else None
-        for start, stop in pairwise(bounds)
-    )
-    return ctio, saao, sso
-
-
 def _relate_to_star(
     channels: Float64Array,
     bounds: Bounds,
-    rises: tuple[Rise | None, ...],
+    rises: Sequence[Rise | None],
     t_break: float,
     t_last: float,
     *,
@@ -165,11 +156,8 @@ def _relate_to_star(
 
     Scaled, fluxes become comparable: asinh of the deviation from the baseline in units of the scatter.
     """
-    for rise, (start, stop) in zip(rises, pairwise(bounds), strict=True):
-        if rise is not None:
-            kernels.relate(
-                channels, start, stop, t_break, t_last, rise.baseline, rise.scatter, rise.slope, scaled
-            )
+    lines = [(rise.baseline, rise.slope, rise.scatter) if rise else (0.0, 0.0, 1.0) for rise in rises]
+    kernels.relate(channels, bounds, lines, t_break, t_last, scaled)
     if scaled:
         for channel in (_FLUX, _FIT_LINE):
             np.arcsinh(channels[channel], out=channels[channel])

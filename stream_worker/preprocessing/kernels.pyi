@@ -23,11 +23,31 @@ def judge(columns: Float64Array) -> NDArray[np.int8]:
 def ascending(columns: Float64Array, bounds: Sequence[int]) -> bool:
     """Tell whether each segment is ascending in HJD without repeats; one with NaN beside a row is not."""
 
-def compress(columns: Float64Array, keep: NDArray[np.uint8]) -> Float64Array:
-    """Return the rows of [m, n] where `keep` [n] is not 0."""
+def select(
+    columns: Float64Array, keep: NDArray[np.uint8], bounds: Sequence[int]
+) -> tuple[Float64Array, tuple[int, ...]]:
+    """Return the rows of [m, n] where `keep` [n] is not 0, and where the segments then lie."""
+
+def count_rules(rule: NDArray[np.int8], bounds: Sequence[int], n_rules: int) -> list[list[int]]:
+    """Count, per segment, the rows that each of `n_rules` rules removes, `rule` [n] being that of `judge`."""
 
 def count_missing(columns: Float64Array, source: NDArray[np.intp], n_datasets: int) -> NDArray[np.int64]:
     """Count, per dataset that `source` [n] names and auxiliary of [7, n], the NaN: [n_datasets, 4]."""
+
+def interleave(
+    columns: Float64Array, source: NDArray[np.intp], other: Float64Array, its_source: int, offset: float
+) -> tuple[Float64Array, NDArray[np.intp]]:
+    """Add a dataset [7, m], its flux moved by an offset, to [7, n] with `source` [n], both ascending in HJD.
+
+    At an HJD that both have, the row already there stays.
+    """
+
+def night_offset(one: Float64Array, other: Float64Array, longitude: float) -> tuple[int, float]:
+    """Return how many nights are common, and the median over them of the difference of the mean fluxes.
+
+    One minus other, [7, n] and [7, m], inverse-variance means of nights from noon to noon in the local mean
+    time of a longitude in degrees; NaN without a common night.
+    """
 
 def running_median(values: Float64Array, window: int) -> Float64Array:
     """Return the running median [n] over the `window` nearest rows, `window` odd, no NaN.
@@ -44,33 +64,41 @@ def outliers(
     flux_limit_below: float,
     support_limit: float,
     auxiliary_limit: float,
-) -> list[tuple[int, int, float]]:
-    """Return row, position in `OUTLIER_RULES` and deviation in units of the limit; see `find_outliers`."""
+) -> list[tuple[float, int, int]]:
+    """Return, worst first, minus the deviation in units of the limit, row, and position in `OUTLIER_RULES`.
 
-def fit_rise(
-    hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, t_break: float, min_before: int
-) -> tuple[float, float, float, int]:
-    """Return baseline, scatter, slope and the number of rows before t_break; see `rise.fit_rise`."""
+    `columns` [7, n] is contiguous. See `find_outliers`.
+    """
+
+def fit_rises(
+    rows: Float64Array, bounds: Sequence[int], t_break: float, min_before: int
+) -> list[tuple[float, float, float, int] | None]:
+    """Return baseline, scatter, slope and the number of rows before t_break; see `rise.fit_rises`."""
 
 def channels(
-    columns: Float64Array, keep: NDArray[np.uint8], source: NDArray[np.intp], has: NDArray[np.uint8]
-) -> Float64Array:
-    """Return `FEATURES` [12, m] of the m rows of [7, n] to keep; ``t`` is HJD, ``fit_line`` not filled."""
+    columns: Float64Array,
+    keep: NDArray[np.uint8],
+    bounds: Sequence[int],
+    source: NDArray[np.intp],
+    has: NDArray[np.uint8],
+) -> tuple[Float64Array, tuple[int, ...]]:
+    """Return `FEATURES` [12, m] of the m rows of [7, n] to keep, and where the segments then lie.
+
+    Channel ``t`` is still the HJD, ``fit_line`` is not yet filled.
+    """
 
 def relate(
     channels: Float64Array,
-    start: int,
-    stop: int,
+    bounds: Sequence[int],
+    lines: Sequence[tuple[float, float, float]],
     t_break: float,
     t_last: float,
-    baseline: float,
-    scatter: float,
-    slope: float,
     scaled: bool,
 ) -> None:
-    """Fill, in the rows start:stop of [12, n], ``fit_line``, and count ``t`` from t_last, in place.
+    """Fill ``fit_line`` [12, n] by baseline, slope and scatter of each segment, and count ``t`` from t_last.
 
     Scaled, flux and line become deviations from the baseline in units of the scatter, and so the errors.
+    In place.
     """
 
 def standardise(matrix: Float64Array, mean: Float64Array, sd: Float64Array) -> NDArray[Any]:

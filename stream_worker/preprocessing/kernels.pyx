@@ -7,10 +7,10 @@ finds the same.
 """
 
 from cpython.buffer cimport PyBUF_RECORDS_RO, PyBuffer_Release, PyObject_GetBuffer
-from libc.math cimport INFINITY, NAN, fabs, isnan, log, nextafter
+from libc.math cimport INFINITY, NAN, fabs, floor, isnan, log, nextafter
 from libc.stdint cimport int8_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 import numpy as np
 
@@ -107,21 +107,47 @@ def ascending(const double[:, ::1] columns, bounds):
     return True
 
 
-def compress(const double[:, :] columns, const uint8_t[::1] keep):
-    cdef Py_ssize_t c, i, to = 0, n = keep.shape[0]
-    for i in range(n):
-        to += keep[i] != 0
-    kept = np.empty((columns.shape[0], to))
-    if not to:
-        return kept
-    cdef double[:, ::1] out = kept
+def select(const double[:, :] columns, const uint8_t[::1] keep, bounds):
+    new_bounds = _count(keep, bounds)
+    kept = np.empty((columns.shape[0], new_bounds[len(new_bounds) - 1]))
+    if kept.size:
+        _copy_kept(columns, keep, kept)
+    return kept, new_bounds
+
+
+cdef tuple _count(const uint8_t[::1] keep, bounds):
+    """Where the segments given by `bounds` lie once only the rows of `keep` are left."""
+    cdef Py_ssize_t i = bounds[0], n = 0, stop
+    new_bounds = []
+    for stop in bounds:
+        while i < stop:
+            n += keep[i] != 0
+            i += 1
+        new_bounds.append(n)
+    return tuple(new_bounds)
+
+
+cdef _copy_kept(const double[:, :] columns, const uint8_t[::1] keep, double[:, :] out):
+    cdef Py_ssize_t c, i, to
     for c in range(columns.shape[0]):
         to = 0
-        for i in range(n):
+        for i in range(keep.shape[0]):
             if keep[i]:
                 out[c, to] = columns[c, i]
                 to += 1
-    return kept
+
+
+def count_rules(const int8_t[::1] rule, bounds, Py_ssize_t n_rules):
+    cdef Py_ssize_t i, start = bounds[0], stop
+    counts = []
+    for stop in bounds[1:]:
+        mine = [0] * n_rules
+        for i in range(start, stop):
+            if rule[i]:
+                mine[rule[i] - 1] += 1
+        counts.append(mine)
+        start = stop
+    return counts
 
 
 def count_missing(const double[:, :] columns, const int64_t[::1] source, Py_ssize_t n_datasets):
@@ -135,6 +161,68 @@ def count_missing(const double[:, :] columns, const int64_t[::1] source, Py_ssiz
             if isnan(columns[c, i]):
                 count[source[i], c - SKY] += 1
     return counts
+
+
+# --- overlapping fields -----------------------------------------------------------------------------------------------
+def interleave(
+    const double[:, :] columns, const int64_t[::1] source, const double[:, :] other, int64_t its_source, double offset
+):
+    cdef Py_ssize_t i = 0, j = 0, n = 0, c, n_one = columns.shape[1], n_other = other.shape[1]
+    both, sources = np.empty((<int>N_COLUMNS, n_one + n_other)), np.empty(n_one + n_other, dtype=np.int64)
+    cdef double[:, ::1] out = both
+    cdef int64_t[::1] out_source = sources
+    while i < n_one or j < n_other:
+        if j == n_other or (i < n_one and columns[HJD, i] <= other[HJD, j]):
+            if j < n_other and columns[HJD, i] == other[HJD, j]:
+                j += 1
+            for c in range(N_COLUMNS):
+                out[c, n] = columns[c, i]
+            out_source[n] = source[i]
+            i += 1
+        else:
+            for c in range(N_COLUMNS):
+                out[c, n] = other[c, j]
+            out[FLUX, n] += offset
+            out_source[n] = its_source
+            j += 1
+        n += 1
+    return both[:, :n], sources[:n]
+
+
+def night_offset(const double[:, :] one, const double[:, :] other, double longitude):
+    cdef Py_ssize_t i = 0, j = 0, n = 0
+    cdef double night, its_night, mean, its_mean, found
+    cdef double* room = <double*>_allocate(4 * min(one.shape[1], other.shape[1]))
+    while i < one.shape[1] and j < other.shape[1]:
+        night, its_night = _night(one, i, longitude), _night(other, j, longitude)
+        if night < its_night:
+            i += 1
+        elif its_night < night:
+            j += 1
+        else:
+            mean = _nightly_mean(one, &i, night, longitude)
+            its_mean = _nightly_mean(other, &j, night, longitude)
+            room[n] = mean - its_mean
+            n += 1
+    found = _median(room, n, room + n) if n else NAN
+    free(room)
+    return n, found
+
+
+cdef double _night(const double[:, :] columns, Py_ssize_t i, double longitude) noexcept nogil:
+    """Night of a row, noon to noon in local mean time: a JD begins at noon in Greenwich."""
+    return floor(columns[HJD, i] + longitude / 360.0)
+
+
+cdef double _nightly_mean(const double[:, :] columns, Py_ssize_t* i, double night, double longitude) noexcept nogil:
+    """Inverse-variance mean flux of a night, whose first row is i; i moves past it."""
+    cdef double weight, total = 0.0, flux = 0.0
+    while i[0] < columns.shape[1] and _night(columns, i[0], longitude) == night:
+        weight = 1.0 / (columns[FLUX_ERR, i[0]] * columns[FLUX_ERR, i[0]])
+        total += weight
+        flux += weight * columns[FLUX, i[0]]
+        i[0] += 1
+    return flux / total
 
 
 # --- order statistics -------------------------------------------------------------------------------------------------
@@ -175,6 +263,24 @@ cdef double _select(double* values, Py_ssize_t n, Py_ssize_t rank) noexcept nogi
     return values[rank]
 
 
+cdef void _extremes(const double* values, Py_ssize_t n, double* least, double* most) noexcept nogil:
+    """Smallest and largest of n > 0 values, four at a time: one comparison need not wait for another."""
+    cdef Py_ssize_t i, lane
+    cdef double low[4]
+    cdef double high[4]
+    for lane in range(4):
+        low[lane] = high[lane] = values[0]
+    for i in range(0, n - 3, 4):
+        for lane in range(4):
+            low[lane] = values[i + lane] if values[i + lane] < low[lane] else low[lane]
+            high[lane] = values[i + lane] if values[i + lane] > high[lane] else high[lane]
+    for i in range(n - n % 4, n):
+        low[0] = values[i] if values[i] < low[0] else low[0]
+        high[0] = values[i] if values[i] > high[0] else high[0]
+    least[0] = min(min(low[0], low[1]), min(low[2], low[3]))
+    most[0] = max(max(high[0], high[1]), max(high[2], high[3]))
+
+
 cdef void _ranks(
     const double* values, Py_ssize_t n, const Py_ssize_t* ranks, Py_ssize_t n_ranks, double* found, double* scratch
 ) noexcept nogil:
@@ -183,18 +289,17 @@ cdef void _ranks(
     Values are counted in buckets of equal width, and only those of a rank's own bucket are put in order.
     """
     cdef Py_ssize_t i, j, m, bucket, before
-    cdef double least = values[0], most = values[0], scale
+    cdef double least, most, scale
     cdef int counts[N_BUCKETS]
     cdef uint8_t* place = <uint8_t*>(scratch + n)
+    cdef uint8_t* at
     cdef int b
     if n <= FEW:
         for j in range(n_ranks):
             memcpy(scratch, values, n * sizeof(double))
             found[j] = _select(scratch, n, ranks[j])
         return
-    for i in range(n):
-        least = values[i] if values[i] < least else least
-        most = values[i] if values[i] > most else most
+    _extremes(values, n, &least, &most)
     scale = (N_BUCKETS - 1) / (most - least)
     if not 0.0 < scale < HUGE:  # all alike, or too far apart for their difference
         for j in range(n_ranks):
@@ -212,9 +317,16 @@ cdef void _ranks(
             before += counts[bucket]
             bucket += 1
         m = 0
-        for i in range(n):
-            scratch[m] = values[i]
-            m += place[i] == bucket
+        if 8 * counts[bucket] > n:
+            for i in range(n):
+                scratch[m] = values[i]
+                m += place[i] == bucket
+        else:
+            at = <uint8_t*>memchr(place, <int>bucket, n)
+            while at is not NULL:
+                scratch[m] = values[at - place]
+                m += 1
+                at = <uint8_t*>memchr(at + 1, <int>bucket, n - (at + 1 - place))
         found[j] = _select(scratch, m, ranks[j] - before)
 
 
@@ -282,7 +394,7 @@ cdef void* _allocate(Py_ssize_t n) except NULL:
 
 # --- outliers ---------------------------------------------------------------------------------------------------------
 def outliers(
-    const double[:, :] columns,
+    const double[:, ::1] columns,
     bounds,
     Py_ssize_t window,
     double flux_limit,
@@ -305,6 +417,7 @@ def outliers(
                     _auxiliary_outliers(columns, c, start, stop, auxiliary_limit, room, found)
     finally:
         free(room)
+    found.sort()
     return found
 
 
@@ -336,12 +449,12 @@ cdef int _flux_outliers(
                 supported |= sign * residual[j] > support_limit * min(scale[i], scale[j])
         if not supported:
             limit = flux_limit if deviation > 0.0 else flux_limit_below
-            found.append((first + i, 0, fabs(deviation) / limit))
+            found.append((-fabs(deviation) / limit, first + i, 0))
     return 0
 
 
 cdef int _auxiliary_outliers(
-    const double[:, :] columns, Py_ssize_t column, Py_ssize_t start, Py_ssize_t stop, double auxiliary_limit,
+    const double[:, ::1] columns, Py_ssize_t column, Py_ssize_t start, Py_ssize_t stop, double auxiliary_limit,
     double* room, list found,
 ) except -1:
     """Judge a column by its quantiles; one between two values is the lower one."""
@@ -349,16 +462,14 @@ cdef int _auxiliary_outliers(
     cdef double* measured = room
     cdef Py_ssize_t ranks[3]
     cdef double quantile[3]
-    cdef double least = HUGE, most = 0.0, value, middle, limit, deviation, flux_median = NAN
+    cdef double least, most, value, middle, limit, deviation, flux_median = NAN
     cdef bint growing = column == FLUX_ERR or column == PSF  # with the brightness of the star
     for i in range(start, stop):
-        value = columns[column, i]
-        measured[n] = value
-        n += value > 0.0
-        least = value if 0.0 < value < least else least
-        most = value if value > most else most
+        measured[n] = columns[column, i]
+        n += measured[n] > 0.0
     if not n:
         return 0
+    _extremes(measured, n, &least, &most)
     for i in range(3):
         ranks[i] = <Py_ssize_t>(0.25 * (i + 1) * (n - 1))
     _ranks(measured, n, ranks, 3, quantile, room + (stop - start))
@@ -380,7 +491,7 @@ cdef int _auxiliary_outliers(
                 flux_median = _median(&columns[FLUX, start], stop - start, room)
             if columns[FLUX, i] - flux_median > BRIGHT * columns[FLUX_ERR, i]:
                 continue
-        found.append((i, column - FLUX, deviation / limit))
+        found.append((-deviation / limit, i, column - FLUX))
     return 0
 
 
@@ -389,22 +500,41 @@ cdef double _scaled(double value, Py_ssize_t column) noexcept nogil:
 
 
 # --- the rise and the channels ----------------------------------------------------------------------------------------
-def fit_rise(
-    const double[::1] hjd, const double[::1] flux, const double[::1] flux_err, double t_break, Py_ssize_t min_before
+def fit_rises(const double[:, ::1] rows, bounds, double t_break, Py_ssize_t min_before):
+    cdef Py_ssize_t start, stop
+    cdef double* room = <double*>_allocate(3 * rows.shape[1])
+    rises = []
+    for site in range(len(bounds) - 1):
+        start, stop = bounds[site], bounds[site + 1]
+        if stop > start:
+            rises.append(
+                _fit_rise(
+                    &rows[HJD, start], &rows[FLUX, start], &rows[FLUX_ERR, start], stop - start,
+                    t_break, min_before, room,
+                )
+            )
+        else:
+            rises.append(None)
+    free(room)
+    return rises
+
+
+cdef tuple _fit_rise(
+    const double* hjd, const double* flux, const double* flux_err, Py_ssize_t n,
+    double t_break, Py_ssize_t min_before, double* room,
 ):
-    cdef Py_ssize_t i, n = hjd.shape[0], split = 0, quiet
+    cdef Py_ssize_t i, split = 0, quiet
     cdef double middle, error, baseline, scatter, weight, total = 0.0, sum_x = 0.0, sum_xf = 0.0, x
-    cdef double* room = <double*>_allocate(3 * n)
     while split < n and hjd[split] < t_break:
         split += 1
     quiet = split if split >= min_before else n  # rows that tell baseline and scatter
-    middle = _median(&flux[0], quiet, room + n)
-    error = _median(&flux_err[0], quiet, room + n)
-    for i in range(quiet):
-        room[i] = fabs(flux[i] - middle)
+    middle = _median(flux, quiet, room + n)
+    error = _median(flux_err, quiet, room + n)
     if split < min_before:
         baseline, scatter = middle, error
     else:
+        for i in range(quiet):
+            room[i] = fabs(flux[i] - middle)
         scatter = max(SIGMA_PER_MAD * _median(room, quiet, room + n), 0.5 * error)
         baseline = 0.0
         for i in range(split):
@@ -412,7 +542,6 @@ def fit_rise(
             total += weight
             baseline += weight * flux[i]
         baseline /= total
-    free(room)
     for i in range(split, n):
         x = hjd[i] - t_break
         weight = 1.0 / (flux_err[i] * flux_err[i]) * x
@@ -422,19 +551,15 @@ def fit_rise(
 
 
 def channels(
-    const double[:, :] columns,
-    const uint8_t[::1] keep,
-    const int64_t[::1] source,
-    const uint8_t[:, ::1] has,
+    const double[:, :] columns, const uint8_t[::1] keep, bounds, const int64_t[::1] source, const uint8_t[:, ::1] has
 ):
-    kept = compress(columns, keep)
-    cdef Py_ssize_t i, to = 0, c, n = kept.shape[1]
-    filled = np.empty((<int>N_FEATURES, n))
-    if not n:
-        return filled
+    cdef Py_ssize_t i, to = 0
+    new_bounds = _count(keep, bounds)
+    filled = np.empty((<int>N_FEATURES, new_bounds[len(new_bounds) - 1]))
+    if not filled.size:
+        return filled, new_bounds
     cdef double[:, ::1] out = filled
-    cdef const double[:, ::1] rows = kept
-    memcpy(&out[0, 0], &rows[0, 0], N_COLUMNS * n * sizeof(double))
+    _copy_kept(columns, keep, out)
     for i in range(keep.shape[0]):
         if keep[i]:
             out[ONE, to] = 1.0
@@ -442,33 +567,54 @@ def channels(
             out[HAS_FWHM, to] = has[source[i], FWHM - SKY]
             out[HAS_PSF, to] = has[source[i], PSF - SKY]
             to += 1
-    return filled
+    return filled, new_bounds
 
 
-def relate(
-    double[:, ::1] channels, Py_ssize_t start, Py_ssize_t stop,
-    double t_break, double t_last, double baseline, double scatter, double slope, bint scaled,
-):
-    cdef Py_ssize_t i
-    cdef double line
-    for i in range(start, stop):
-        line = baseline + slope * max(channels[HJD, i] - t_break, 0.0)
-        channels[HJD, i] -= t_last
+def relate(double[:, ::1] channels, bounds, lines, double t_break, double t_last, bint scaled):
+    cdef Py_ssize_t i, start = bounds[0], stop
+    cdef double baseline, slope, scatter, line
+    for stop, of_site in zip(bounds[1:], lines):
+        baseline, slope, scatter = of_site
+        for i in range(start, stop):
+            line = baseline + slope * max(channels[HJD, i] - t_break, 0.0)
+            channels[FIT_LINE, i] = (line - baseline) / scatter if scaled else line
+            channels[HJD, i] -= t_last
         if scaled:
-            channels[FLUX, i] = (channels[FLUX, i] - baseline) / scatter
-            channels[FLUX_ERR, i] /= scatter
-            line = (line - baseline) / scatter
-        channels[FIT_LINE, i] = line
+            for i in range(start, stop):
+                channels[FLUX, i] = (channels[FLUX, i] - baseline) / scatter
+                channels[FLUX_ERR, i] /= scatter
+        start = stop
 
 
 def standardise(const double[:, :] matrix, const double[::1] mean, const double[::1] sd):
     cdef Py_ssize_t c, i, n = matrix.shape[0]
     inputs = np.empty((n, <int>N_FEATURES), dtype=np.float32)
+    if not n:
+        return inputs
     cdef float[:, ::1] out = inputs
-    cdef double value
+    cdef double* scaled = <double*>_allocate(n)
+    cdef double value, centre, scale
     for c in range(N_FEATURES):
+        centre, scale = mean[c], sd[c]
+        if matrix.strides[0] == sizeof(double):
+            _scale(&matrix[0, c], n, centre, scale, scaled)
+        else:
+            for i in range(n):
+                scaled[i] = matrix[i, c]
+            _scale(scaled, n, centre, scale, scaled)
         for i in range(n):
-            value = (matrix[i, c] - mean[c]) / sd[c]
-            value = value if value > -MAX_STANDARDISED else (0.0 if isnan(value) else -MAX_STANDARDISED)
-            out[i, c] = <float>(value if value < MAX_STANDARDISED else MAX_STANDARDISED)
+            value = scaled[i]
+            value = MAX_STANDARDISED if value > MAX_STANDARDISED else value
+            value = -MAX_STANDARDISED if value < -MAX_STANDARDISED else value
+            out[i, c] = <float>(value if value == value else 0.0)
+    free(scaled)
     return inputs
+
+
+cdef void _scale(const double* values, Py_ssize_t n, double centre, double scale, double* out) noexcept nogil:
+    cdef Py_ssize_t i
+    if centre == 0.0 and scale == 1.0:
+        memmove(out, values, n * sizeof(double))
+        return
+    for i in range(n):
+        out[i] = (values[i] - centre) / scale

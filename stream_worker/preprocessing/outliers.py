@@ -54,7 +54,7 @@ def find_outliers(
     newest = {stop - 1 for stop in bounds[1:]}
     quota = [math.floor(options.max_outlier_fraction * (stop - start)) for start, stop in pairwise(bounds)]
     chosen: dict[int, int] = {}
-    for row, rule, _ in sorted(found, key=lambda one: (-one[2], one[0], one[1])):
+    for _, row, rule in found:  # worst first
         site = bisect_right(bounds, row) - 1
         if quota[site] and row not in newest and row not in chosen:
             chosen[row] = rule

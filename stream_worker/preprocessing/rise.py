@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.light_curve import Float64Array
+from stream_worker.preprocessing.rows import Bounds
 
 _MIN_BEFORE: Final = 3
 _MIN_AFTER: Final = 2
@@ -36,8 +38,8 @@ class Rise:
     n_after: int
 
 
-def fit_rise(hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, t_break: float) -> Rise:
-    """Fit the slope after t_break of a line that starts at the mean flux before it, at one site.
+def fit_rises(rows: Float64Array, bounds: Bounds, t_break: float) -> list[Rise | None]:
+    """Fit, per site, the slope after t_break of a line that starts at the mean flux before it.
 
     Viaña et al. 2025, sec. 5.4. The baseline is the inverse-variance mean before t_break, with
     fewer than three rows there the median of all; with fewer than two rows after, the slope is 0.
@@ -46,12 +48,26 @@ def fit_rise(hjd: Float64Array, flux: Float64Array, flux_err: Float64Array, t_br
 
     Parameters
     ----------
-    hjd, flux, flux_err : float64 [n]
-        Ascending, n >= 1, finite, errors > 0.
+    rows : float64 [m, n], contiguous
+        HJD, flux and its error, and whatever else; each site ascending, finite, errors > 0.
+    bounds : tuple of int
+        Site i has the columns ``bounds[i]:bounds[i + 1]``.
     t_break : float
-        On the scale of `hjd`.
+        On the scale of the HJD.
+
+    Returns
+    -------
+    list
+        Per site its rise, None without rows.
     """
-    baseline, scatter, slope, n_before = kernels.fit_rise(hjd, flux, flux_err, t_break, _MIN_BEFORE)
-    n_after = hjd.size - n_before
+    found = kernels.fit_rises(rows, bounds, t_break, _MIN_BEFORE)
+    return [
+        None if one is None else _rise(*one, stop - start)
+        for one, (start, stop) in zip(found, pairwise(bounds), strict=True)
+    ]
+
+
+def _rise(baseline: float, scatter: float, slope: float, n_before: int, n: int) -> Rise:
+    n_after = n - n_before
     told = n_after >= _MIN_AFTER and abs(slope) < _MAX_SLOPE  # beyond: rows closer in time than any clock
     return Rise(baseline, scatter, slope if told else 0.0, n_before, n_after)

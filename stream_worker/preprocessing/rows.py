@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -80,17 +80,8 @@ class Rows:
 
     def select(self, keep: BoolArray) -> Rows:
         """Return the rows where `keep` [n] is true."""
-        return Rows(
-            self.datasets,
-            count_kept(keep, self.bounds),
-            kernels.compress(self.columns, keep.view(np.uint8)),
-            self.rule[keep],
-        )
-
-
-def count_kept(keep: BoolArray, bounds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return where the segments given by `bounds` lie once only the rows of `keep` are left."""
-    return tuple(accumulate((int(np.count_nonzero(keep[a:b])) for a, b in pairwise(bounds)), initial=0))
+        columns, bounds = kernels.select(self.columns, keep.view(np.uint8), self.bounds)
+        return Rows(self.datasets, bounds, columns, self.rule[keep])
 
 
 def read_rows(light_curves: Iterable[LightCurve], t_cut: float) -> Rows:
@@ -104,8 +95,7 @@ def read_rows(light_curves: Iterable[LightCurve], t_cut: float) -> Rows:
     columns = kernels.stack([_columns_of(part) for part in parts])
     late = columns[HJD] > t_cut
     if late.any():
-        early = ~late
-        bounds, columns = count_kept(early, bounds), kernels.compress(columns, early.view(np.uint8))
+        columns, bounds = kernels.select(columns, (~late).view(np.uint8), bounds)
     rule = kernels.judge(columns)
     if not kernels.ascending(columns, bounds):
         _sort_and_mark_duplicates(columns, rule, bounds)

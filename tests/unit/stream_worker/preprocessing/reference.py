@@ -40,6 +40,28 @@ def judge(columns):
     return np.select([broken[name] for name in ROW_RULES], range(1, 6), 0)
 
 
+def interleave(columns, source, other, its_source, offset):
+    """Rows of both in time order, those of the first where both have an HJD."""
+    new = ~np.isin(other[HJD], columns[HJD])
+    moved = other[:, new].copy()
+    moved[FLUX] += offset
+    both = np.concatenate([columns, moved], axis=1)
+    order = np.argsort(both[HJD])
+    return both[:, order], np.concatenate([source, np.full(moved.shape[1], its_source)])[order]
+
+
+def night_differences(one, other, longitude):
+    """Difference of the weighted mean fluxes in each common night."""
+    nights = [np.floor(columns[HJD] + longitude / 360) for columns in (one, other)]
+
+    def mean(columns, mine):
+        return np.average(columns[FLUX, mine], weights=columns[FLUX_ERR, mine] ** -2.0)
+
+    return [
+        mean(one, nights[0] == night) - mean(other, nights[1] == night) for night in np.intersect1d(*nights)
+    ]
+
+
 def running_median(values, window):
     """Median of the window's nearest rows."""
     n = values.size
@@ -49,7 +71,7 @@ def running_median(values, window):
 
 
 def outliers(columns, bounds, window, flux_limit, flux_limit_below, support_limit, auxiliary_limit):
-    """Row, rule and deviation in units of its limit, of every row out of line."""
+    """Minus the deviation in units of its limit, row and rule, of every row out of line, worst first."""
     found = []
     for start, stop in pairwise(bounds):
         mine = columns[:, start:stop]
@@ -58,8 +80,8 @@ def outliers(columns, bounds, window, flux_limit, flux_limit_below, support_limi
                 *_flux(mine, window, flux_limit, flux_limit_below, support_limit),
                 *_others(mine, auxiliary_limit),
             ):
-                found.append((start + row, rule, severity))
-    return found
+                found.append((-severity, start + row, rule))
+    return sorted(found)
 
 
 def _flux(columns, window, limit_above, limit_below, support_limit):

@@ -93,8 +93,10 @@ def test_outliers(seed, longest):
     columns, bounds = sites(np.random.default_rng(seed), longest)
     found = kernels.outliers(columns, bounds, *LIMITS)
     expected = reference.outliers(columns, bounds, *LIMITS)
-    assert [one[:2] for one in found] == [one[:2] for one in expected]
-    np.testing.assert_allclose([one[2] for one in found], [one[2] for one in expected], rtol=1e-12)
+    assert found == sorted(found)
+    assert {one[1:]: one[0] for one in found} == pytest.approx(
+        {one[1:]: one[0] for one in expected}, rel=1e-12
+    )
 
 
 @given(seed=SEEDS, n=st.integers(1, 400), before=st.floats(0.0, 1.0))
@@ -103,7 +105,7 @@ def test_the_rise(seed, n, before):
     rng = np.random.default_rng(seed)
     columns = a_site(rng, n)
     t_break = columns[0, 0] + before * (columns[0, -1] - columns[0, 0])
-    found = kernels.fit_rise(*columns[:3], t_break, 3)
+    _, found = kernels.fit_rises(columns, (0, 0, n), t_break, 3)
     expected = reference.fit_rise(*columns[:3], t_break, 3)
     assert found[1] == expected[1]
     assert found[3] == expected[3]
@@ -117,17 +119,49 @@ def test_rows_are_kept_and_the_missing_counted(seed, n):
     rng = np.random.default_rng(seed)
     columns, source = a_site(rng, n), rng.integers(0, 3, n)
     keep = rng.random(n) < rng.choice([0.0, 0.5, 1.0])
-    kept = kernels.compress(columns, keep.view(np.uint8))
+    bounds = (0, n // 3, n // 3, n)
+    new_bounds = (0, *(int(keep[:stop].sum()) for stop in bounds[1:]))
+    kept, found_bounds = kernels.select(columns, keep.view(np.uint8), bounds)
     np.testing.assert_array_equal(kept, columns[:, keep])
+    assert found_bounds == new_bounds
+    rule = rng.integers(0, 6, n).astype(np.int8)
+    assert kernels.count_rules(rule, bounds, 5) == [
+        [int((rule[a:b] == one).sum()) for one in range(1, 6)] for a, b in pairwise(bounds)
+    ]
     counted = kernels.count_missing(columns, source, 3)
     np.testing.assert_array_equal(
         counted, [np.isnan(columns[3:, source == one]).sum(axis=1) for one in range(3)]
     )
     has = rng.random((3, 4)) < 0.5
-    channels = kernels.channels(columns, keep.view(np.uint8), source, has.view(np.uint8))
+    channels, found_bounds = kernels.channels(
+        columns, keep.view(np.uint8), bounds, source, has.view(np.uint8)
+    )
+    assert found_bounds == new_bounds
     np.testing.assert_array_equal(channels[:7], columns[:, keep])
     np.testing.assert_array_equal(channels[8], 1.0)
     np.testing.assert_array_equal(channels[9:], has[source[keep]][:, [0, 1, 3]].T)
+
+
+@given(seed=SEEDS, n=st.integers(0, 80), m=st.integers(0, 80))
+@settings(max_examples=100, deadline=None)
+def test_fields_are_moved_and_interleaved(seed, n, m):
+    rng = np.random.default_rng(seed)
+    hjd = rng.choice(np.arange(200) / rng.choice([7.0, 70.0]), n + m, replace=False)
+    one, other = a_site(rng, n), a_site(rng, m)
+    one[0], other[0] = np.sort(hjd[:n]), np.sort(hjd[n:])
+    common = min(n, m) // 4
+    other[0, :common] = one[0, :common]
+    other = other[:, np.unique(other[0], return_index=True)[1]]
+    source = rng.integers(0, 2, n)
+    columns, sources = kernels.interleave(one, source, other, 7, -30.0)
+    expected, expected_sources = reference.interleave(one, source, other, 7, -30.0)
+    np.testing.assert_array_equal(columns, expected)
+    np.testing.assert_array_equal(sources, expected_sources)
+    n_common, offset = kernels.night_offset(one, other, -70.8)
+    differences = reference.night_differences(one, other, -70.8)
+    assert n_common == len(differences)
+    expected_offset = np.median(differences) if differences else np.nan
+    np.testing.assert_allclose(offset, expected_offset, rtol=1e-12, atol=1e-9)
 
 
 @given(seed=SEEDS, n=st.integers(0, 60))
