@@ -1,4 +1,7 @@
-"""What each kernel takes and gives; n rows, bounds as in `Rows`: segment i is ``bounds[i]:bounds[i + 1]``."""
+"""What each kernel takes and gives; n rows, bounds as in `Rows`: segment i is ``bounds[i]:bounds[i + 1]``.
+
+Matrices are contiguous, but for those of `interleave`, `night_offset` and `standardise`.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +70,7 @@ def outliers(
 ) -> list[tuple[float, int, int]]:
     """Return, worst first, minus the deviation in units of the limit, row, and position in `OUTLIER_RULES`.
 
-    `columns` [7, n] is contiguous. See `find_outliers`.
+    See `find_outliers`.
     """
 
 def fit_rises(

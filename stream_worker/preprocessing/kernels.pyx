@@ -107,7 +107,7 @@ def ascending(const double[:, ::1] columns, bounds):
     return True
 
 
-def select(const double[:, :] columns, const uint8_t[::1] keep, bounds):
+def select(const double[:, ::1] columns, const uint8_t[::1] keep, bounds):
     new_bounds = _count(keep, bounds)
     kept = np.empty((columns.shape[0], new_bounds[len(new_bounds) - 1]))
     if kept.size:
@@ -127,14 +127,20 @@ cdef tuple _count(const uint8_t[::1] keep, bounds):
     return tuple(new_bounds)
 
 
-cdef _copy_kept(const double[:, :] columns, const uint8_t[::1] keep, double[:, :] out):
-    cdef Py_ssize_t c, i, to
-    for c in range(columns.shape[0]):
-        to = 0
-        for i in range(keep.shape[0]):
-            if keep[i]:
-                out[c, to] = columns[c, i]
-                to += 1
+cdef void _copy_kept(const double[:, ::1] columns, const uint8_t[::1] keep, double[:, ::1] out) noexcept nogil:
+    """Copy the rows to keep, a run of neighbours at a time."""
+    cdef Py_ssize_t c, start, stop = 0, to = 0, n = keep.shape[0]
+    while stop < n:
+        start = stop
+        while start < n and not keep[start]:
+            start += 1
+        stop = start
+        while stop < n and keep[stop]:
+            stop += 1
+        if stop > start:
+            for c in range(columns.shape[0]):
+                memcpy(&out[c, to], &columns[c, start], (stop - start) * sizeof(double))
+            to += stop - start
 
 
 def count_rules(const int8_t[::1] rule, bounds, Py_ssize_t n_rules):
@@ -551,7 +557,7 @@ cdef tuple _fit_rise(
 
 
 def channels(
-    const double[:, :] columns, const uint8_t[::1] keep, bounds, const int64_t[::1] source, const uint8_t[:, ::1] has
+    const double[:, ::1] columns, const uint8_t[::1] keep, bounds, const int64_t[::1] source, const uint8_t[:, ::1] has
 ):
     cdef Py_ssize_t i, to = 0
     new_bounds = _count(keep, bounds)
