@@ -10,13 +10,13 @@
 # Reproducible builds pin the base by digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
-# --- environments: everything is a wheel, so that no stage needs a compiler -----------------------------------------
+# --- environments: everything is a wheel, the compiler of our own loops too: no stage needs one, no image has it ----
 FROM ${BASE} AS build
 ENV VENV=/opt/lensnet UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1 PATH=/opt/uv/bin:$PATH
 WORKDIR /src
 COPY requirements.lock requirements-gpu.lock ./
 RUN python -m venv /opt/uv && /opt/uv/bin/python -m pip install -q --no-cache-dir "$(sed -nE 's/^(uv==[0-9.]+).*/\1/p' requirements.lock)"
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml hatch_build.py README.md LICENSE CHANGELOG.md ./
 COPY schemas schemas
 COPY stream_worker stream_worker
 COPY model_build model_build
@@ -24,18 +24,18 @@ COPY model_build model_build
 # uv verifies the hashes that the lock file gives for what it takes from it
 FROM build AS cpu-environment
 RUN uv venv -q "$VENV"
-RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock ".[cpu,otel]"
+RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock --build-constraint requirements.lock ".[cpu,otel]"
 RUN "$VENV/bin/stream-worker" --version
 
 # onnxruntime-gpu brings CUDA 13 and cuDNN 9 as wheels: the node gives the driver, the image no other CUDA
 FROM build AS gpu-environment
 RUN uv venv -q "$VENV"
-RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements-gpu.lock ".[gpu,otel]"
+RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements-gpu.lock --build-constraint requirements.lock ".[gpu,otel]"
 RUN "$VENV/bin/stream-worker" --version
 
 FROM build AS train-environment
 RUN uv venv -q "$VENV"
-RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock ".[cpu,otel,replay,train]"
+RUN uv pip install -q --python "$VENV/bin/python" --only-binary :all: --no-binary lensnet --constraint requirements.lock --build-constraint requirements.lock ".[cpu,otel,replay,train]"
 RUN "$VENV/bin/model-build" --version
 
 # --- bills of materials ---------------------------------------------------------------------------------------------

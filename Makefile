@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := hatch_build.py stream_worker/preprocessing/kernels.pyx
 KAFKA := $(BIN)/python -m stream_worker.dev_kafka
 BUNDLE := stream_worker/bundles/lensnet
 MODEL := .cache/model
@@ -22,13 +23,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(COMPILED)
 	@command -v $(PYTHON) >/dev/null || { echo "Missing: $(PYTHON). Install Python 3.11 or newer."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) found. Try PYTHON=python3.11 make …"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' || { echo "Missing: the headers of $(PYTHON) (Debian: apt install python3-dev)."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Missing: the venv module (Debian: apt install python3-venv)."; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "$$(sed -nE 's/^(uv==[0-9.]+).*/\1/p' requirements.lock)"
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --refresh-package lensnet --reinstall-package lensnet -e .
 	@touch $@
 
 setup: $(STAMP) ## the virtual environment, from the lock file

@@ -79,7 +79,7 @@ def measure(
     n = len(candidates)
     say("decode, preprocess, inference")
     decode_s = _best(rounds, lambda: [steps.decode(packet) for packet in packets])
-    preprocess_s = _best(rounds, lambda: steps.prepare_each(decoded))
+    preprocess_s = _best(rounds, lambda: [steps.prepare(candidate) for candidate in decoded])
     inference_s = _best(rounds, lambda: _infer(steps, branches, max_batch))
     together_s = _best(rounds, lambda: _all_steps(steps, packets, max_batch))
     end_to_end = _end_to_end(settings, candidates, say) if broker else None
@@ -116,8 +116,7 @@ def _infer(steps: ScoringSteps, branches: Sequence[Branches], max_batch: int) ->
 
 
 def _all_steps(steps: ScoringSteps, packets: Sequence[bytes], max_batch: int) -> None:
-    prepared = steps.prepare_each([steps.decode(packet) for packet in packets])
-    _infer(steps, [one[1] for one in prepared if not isinstance(one, Exception)], max_batch)
+    _infer(steps, [steps.prepare(steps.decode(packet))[1] for packet in packets], max_batch)
 
 
 def _end_to_end(settings: Settings, candidates: Sequence[Candidate], say: Callable[[str], None]) -> float:

@@ -133,9 +133,11 @@ def last_hjd(candidate: Candidate) -> float:
 def newest_observations(candidate: Candidate) -> dict[str, float]:
     """HJD - 2450000 of each site's newest observation up to ``t_cut``; sites without one are left out."""
     newest: dict[str, float] = {}
+    t_cut = candidate.alertfinder.t_cut
     for curve in candidate.light_curves:
-        usable = curve.hjd <= candidate.alertfinder.t_cut
-        hjd = float(curve.hjd.max(initial=-math.inf, where=usable))
+        hjd = float(curve.hjd.max(initial=-math.inf))
+        if not hjd <= t_cut:  # the last one is too late, or no number
+            hjd = float(curve.hjd.max(initial=-math.inf, where=curve.hjd <= t_cut))
         if hjd > newest.get(curve.site, -math.inf):
             newest[curve.site] = hjd
     return newest

@@ -48,8 +48,8 @@ class Steps(Protocol):
     def decode(self, packet: bytes) -> Candidate:
         """Candidate of a packet; raises BadPacket or RegistryUnavailable."""
 
-    def prepare_each(self, candidates: Sequence[Candidate]) -> list[tuple[Report, Branches] | Exception]:
-        """Per candidate its standardised features and what made them, or the exception that it raised."""
+    def prepare(self, candidate: Candidate) -> tuple[Report, Branches]:
+        """Standardised features of a candidate and what made them; raises TooFewObservations."""
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """Score per candidate, or the exception that this candidate alone raised."""
@@ -136,15 +136,20 @@ class ScoreStage:
         self, decoded: Sequence[tuple[SourceRecord, Candidate]], outputs: list[OutputRecord]
     ) -> Iterator[_Ready]:
         with self._timed("preprocess"):
-            found = self.steps.prepare_each([candidate for _, candidate in decoded])
-        for (record, candidate), one in zip(decoded, found, strict=True):
-            if isinstance(one, TooFewObservations):
-                outputs.append(self._outcome(record, OutcomeKind.TOO_FEW_OBSERVATIONS, candidate, str(one)))
-            elif isinstance(one, Exception):
-                log.error("preprocessing failed", candidate_id=candidate.candidate_id, exc_info=one)
-                outputs += self._reject(record, "preprocessing_failed", repr(one), candidate.candidate_id)
-            else:
-                yield _Ready(record, candidate, *one)
+            for record, candidate in decoded:
+                try:
+                    report, branches = self.steps.prepare(candidate)
+                except TooFewObservations as few:
+                    outputs.append(
+                        self._outcome(record, OutcomeKind.TOO_FEW_OBSERVATIONS, candidate, str(few))
+                    )
+                except Exception as error:
+                    log.exception("preprocessing failed", candidate_id=candidate.candidate_id)
+                    outputs += self._reject(
+                        record, "preprocessing_failed", repr(error), candidate.candidate_id
+                    )
+                else:
+                    yield _Ready(record, candidate, report, branches)
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Score | Exception]:
         verdicts: list[Score | Exception | None] = [None] * len(ready)

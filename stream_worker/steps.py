@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from stream_worker.batching import Branches, bisect_failures
+from stream_worker.batching import Branches
 from stream_worker.candidate import Candidate
 from stream_worker.codec import SchemaResolver, decode_candidate
 from stream_worker.loop import StageFatal
-from stream_worker.preprocessing import (
-    Observed,
-    Report,
-    Target,
-    TooFewObservations,
-    prepare_each,
-    standardise,
-)
+from stream_worker.preprocessing import Report, prepare, standardise
 from stream_worker.scoring import Score, Scorer, ScorerBroken, score_each
-
-TOGETHER: Final = 16
-"""Candidates preprocessed side by side: on more, their rows no longer fit into the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +41,16 @@ class ScoringSteps:
         TooFewObservations
             No site keeps enough.
         """
-        (found,) = self.prepare_each([candidate])
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def prepare_each(self, candidates: Sequence[Candidate]) -> list[tuple[Report, Branches] | Exception]:
-        """Per candidate what `prepare` gives, or the exception that it raised on its own."""
-        found: list[tuple[Report, Branches] | Exception] = []
-        for start in range(0, len(candidates), TOGETHER):
-            found += bisect_failures(candidates[start : start + TOGETHER], self._prepare_together)
-        return found
-
-    def _prepare_together(
-        self, candidates: Sequence[Candidate]
-    ) -> list[tuple[Report, Branches] | TooFewObservations]:
-        bundle = self.scorer.bundle
-        return [
-            one
-            if isinstance(one, TooFewObservations)
-            else (one.report, standardise(one, bundle.standardisation))
-            for one in prepare_each([_observed(candidate) for candidate in candidates], bundle.options)
-        ]
+        found = candidate.alertfinder
+        prepared = prepare(
+            candidate.light_curves,
+            t_break=found.t_break,
+            t_cut=found.t_cut,
+            ra=candidate.ra,
+            dec=candidate.dec,
+            options=self.scorer.bundle.options,
+        )
+        return prepared.report, standardise(prepared, self.scorer.bundle.standardisation)
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """Score per candidate, or the exception that it raised on its own.
@@ -87,9 +64,3 @@ class ScoringSteps:
             return score_each(self.scorer, batch)
         except ScorerBroken as error:
             raise StageFatal(str(error)) from error
-
-
-def _observed(candidate: Candidate) -> Observed:
-    found = candidate.alertfinder
-    target = Target(found.t_break, candidate.ra, candidate.dec)
-    return Observed(candidate.light_curves, found.t_cut, target)

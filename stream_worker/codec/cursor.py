@@ -57,10 +57,15 @@ class Cursor:
 
 def read_long(cursor: Cursor) -> int:
     """Read a zigzag varint of at most ten bytes and 64 bits."""
-    position = cursor.position
-    if position < cursor.end and (byte := cursor.buffer[position]) < 0x80:  # most lengths and branches
-        cursor.position = position + 1
-        return (byte >> 1) ^ -(byte & 1)
+    position, buffer = cursor.position, cursor.buffer
+    if position + 1 < cursor.end:  # most lengths and branches take a byte, most counts two
+        if (value := buffer[position]) < 0x80:
+            cursor.position = position + 1
+            return (value >> 1) ^ -(value & 1)
+        if (byte := buffer[position + 1]) < 0x80:
+            cursor.position = position + 2
+            value += (byte - 1) << 7
+            return (value >> 1) ^ -(value & 1)
     return _varint(cursor, _LONG_BYTES, 64)
 
 

@@ -26,6 +26,7 @@ MAX_DEPTH: Final = 32
 Decoder = Callable[[bytes | memoryview], Any]
 DecoderAt = Callable[[bytes | memoryview, int], tuple[Any, int]]
 
+_ONE_BYTE: Final = 64  # indices below are written in one byte
 _PRIMITIVES: Final[Mapping[str, tuple[Reader, int]]] = {
     "null": (wire.read_null, 0),
     "boolean": (wire.read_boolean, 1),
@@ -222,8 +223,13 @@ def _enum_reader(symbols: list[str]) -> Reader:
 
 
 def _union_reader(branches: list[Reader]) -> Reader:
+    choices = {2 * index: read for index, read in enumerate(branches[:_ONE_BYTE])}
+
     def read_union(cursor: Cursor) -> Any:
         position = cursor.position
+        if position < cursor.end and (read := choices.get(cursor.buffer[position])) is not None:
+            cursor.position = position + 1
+            return read(cursor)
         index = wire.read_long(cursor)
         if not 0 <= index < len(branches):
             raise MalformedError(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from stream_worker.preprocessing.airmass import MAX_AIRMASS, airmass
 from stream_worker.preprocessing.broken_line import BrokenLine, fit_broken_line
-from stream_worker.preprocessing.clean import Cleaned, clean, clean_each, crop
-from stream_worker.preprocessing.features import FEATURES, Prepared, Target, features, features_each
+from stream_worker.preprocessing.clean import Cleaned, clean, crop
+from stream_worker.preprocessing.features import FEATURES, Prepared, features
 from stream_worker.preprocessing.light_curve import (
     AUXILIARIES,
     COLUMNS,
@@ -20,7 +20,7 @@ from stream_worker.preprocessing.light_curve import (
     SitePosition,
 )
 from stream_worker.preprocessing.options import PREPROCESSING_VERSION, Mode, PreprocessingOptions
-from stream_worker.preprocessing.prepare import Observed, prepare, prepare_each
+from stream_worker.preprocessing.prepare import prepare
 from stream_worker.preprocessing.report import (
     RULES,
     DatasetReport,
@@ -53,7 +53,6 @@ __all__ = [
     "DatasetReport",
     "LightCurve",
     "Mode",
-    "Observed",
     "Prepared",
     "PreprocessingOptions",
     "Report",
@@ -62,19 +61,15 @@ __all__ = [
     "SitePosition",
     "SiteReport",
     "Standardisation",
-    "Target",
     "TooFewObservations",
     "Trigger",
     "airmass",
     "clean",
-    "clean_each",
     "crop",
     "features",
-    "features_each",
     "fit_broken_line",
     "fit_standardisation",
     "prepare",
-    "prepare_each",
     "standardise",
     "trigger",
 ]

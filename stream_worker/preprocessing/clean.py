@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
-
+from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.light_curve import SITES, LightCurve
 from stream_worker.preprocessing.merge import MergedSite, merge
 from stream_worker.preprocessing.options import PreprocessingOptions
@@ -21,7 +19,7 @@ from stream_worker.preprocessing.report import (
     SiteReport,
     TooFewObservations,
 )
-from stream_worker.preprocessing.rows import Rows, SiteBounds, read_rows_each
+from stream_worker.preprocessing.rows import Rows, read_rows
 from stream_worker.preprocessing.series import Series
 
 
@@ -90,32 +88,13 @@ def clean(
     ValueError
         If t_cut or t_break is not finite.
     """
-    (cleaned,) = clean_each([light_curves], [t_cut], [t_break], options or PreprocessingOptions())
-    if isinstance(cleaned, TooFewObservations):
-        raise cleaned
+    options = options or PreprocessingOptions()
+    if not math.isfinite(t_cut):
+        raise ValueError(f"t_cut must be finite, got {t_cut}")
+    cleaned = _assemble(read_rows(light_curves, t_cut), t_cut, t_break, options)
+    if not enough_observations(cleaned.series.bounds, options):
+        raise TooFewObservations(cleaned.report, options.min_points)
     return cleaned
-
-
-def clean_each(
-    candidates: Sequence[Iterable[LightCurve]],
-    t_cuts: Sequence[float],
-    t_breaks: Sequence[float | None],
-    options: PreprocessingOptions,
-) -> list[Cleaned | TooFewObservations]:
-    """Do `clean` for several candidates; what is found for one doesn't depend on the others."""
-    for t_cut in t_cuts:
-        if not math.isfinite(t_cut):
-            raise ValueError(f"t_cut must be finite, got {t_cut}")
-    found = [
-        _assemble(rows, t_cut, t_break, options)
-        for rows, t_cut, t_break in zip(read_rows_each(candidates, t_cuts), t_cuts, t_breaks, strict=True)
-    ]
-    return [
-        one
-        if enough_observations(one.series.bounds, options)
-        else TooFewObservations(one.report, options.min_points)
-        for one in found
-    ]
 
 
 def crop(cleaned: Cleaned, *, t_first: float | None = None, t_last: float | None = None) -> Cleaned:
@@ -155,7 +134,7 @@ def report_sites(cleaned: Cleaned, kept: Sequence[int], removed_later: Sequence[
     """
     bounds = cleaned.rows.site_bounds
     auxiliaries = cleaned.series.auxiliaries()
-    removed_first = _count_broken(cleaned.rows.rule, bounds)
+    removed_first = kernels.count_rules(cleaned.rows.rule, bounds, len(ROW_RULES))
     sites = []
     for index, (start, stop) in enumerate(pairwise(bounds)):
         merged = cleaned.merged[index]
@@ -173,18 +152,6 @@ def report_sites(cleaned: Cleaned, kept: Sequence[int], removed_later: Sequence[
         )
     ctio, saao, sso = sites
     return Report((ctio, saao, sso))
-
-
-def _count_broken(rule: NDArray[np.int8], bounds: SiteBounds) -> list[list[int]]:
-    """Count, per site, the rows that each of `ROW_RULES` removes."""
-    broken = rule.nonzero()[0]
-    if not broken.size:
-        return [[0] * len(ROW_RULES)] * len(SITES)
-    site = np.searchsorted(bounds[1:], broken, side="right")
-    shape = len(SITES), len(ROW_RULES) + 1
-    counts = np.bincount(site * shape[1] + rule[broken], minlength=shape[0] * shape[1])
-    of_sites: list[list[int]] = counts.reshape(shape)[:, 1:].tolist()
-    return of_sites
 
 
 def _assemble(rows: Rows, t_cut: float, t_break: float | None, options: PreprocessingOptions) -> Cleaned:

@@ -12,11 +12,12 @@ from typing import Final
 
 import numpy as np
 
+from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.light_curve import SITE_POSITIONS, SITES, Float64Array, IntArray
 from stream_worker.preprocessing.options import PreprocessingOptions
 from stream_worker.preprocessing.report import DatasetReport, OffsetMethod
 from stream_worker.preprocessing.robust import median
-from stream_worker.preprocessing.rows import FLUX, FLUX_ERR, HJD, Rows
+from stream_worker.preprocessing.rows import FLUX, HJD, Rows
 from stream_worker.preprocessing.series import Series, tell_absent
 
 _MIN_BEFORE_BREAK: Final = 3
@@ -100,29 +101,15 @@ def _merge_site(
     reports = [DatasetReport(fields[0][1], source.size, 0.0, "reference")]
     n_repeated = 0
     for _, name, index in fields[1:]:
-        other, its_source = rows_of(index)
+        other, _ = rows_of(index)
+        n = other.shape[1]
         offset, method = _offset(columns, other, SITE_POSITIONS[site].longitude, t_break, options)
-        reports.append(DatasetReport(name, its_source.size, offset, method))
-        moved = other.copy()
-        moved[FLUX] += offset
-        n_both = source.size + its_source.size
-        columns, source = _interleave(columns, source, moved, its_source)
+        reports.append(DatasetReport(name, n, offset, method))
+        n_both = source.size + n
+        columns, source = kernels.interleave(columns, source, other, index, offset)
         n_repeated += n_both - source.size
     n_old = max(source.size - options.max_points, 0)
     return MergedSite(columns[:, n_old:], source[n_old:], tuple(reports), n_repeated, n_old)
-
-
-def _interleave(
-    columns: Float64Array, source: IntArray, other: Float64Array, its_source: IntArray
-) -> tuple[Float64Array, IntArray]:
-    """Add a dataset in time order; at an HJD that both have, the row already there stays."""
-    both = np.concatenate([columns, other], axis=1)
-    order = np.argsort(both[HJD], kind="stable")
-    hjd = both[HJD, order]
-    first = np.ones(order.size, dtype=bool)
-    first[1:] = hjd[1:] != hjd[:-1]
-    order = order[first]
-    return both.take(order, axis=1), np.concatenate([source, its_source])[order]
 
 
 def _offset(
@@ -133,22 +120,11 @@ def _offset(
     options: PreprocessingOptions,
 ) -> tuple[float, OffsetMethod]:
     """Return the flux to add to `other` so that it continues `base`, and where it comes from."""
-    nights, flux = _nightly_means(base, longitude)
-    other_nights, other_flux = _nightly_means(other, longitude)
-    _, mine, theirs = np.intersect1d(nights, other_nights, assume_unique=True, return_indices=True)
-    if mine.size >= options.min_common_nights:
-        return median(flux[mine] - other_flux[theirs]), "common_nights"
+    n_common, difference = kernels.night_offset(base, other, longitude)
+    if n_common >= options.min_common_nights:
+        return difference, "common_nights"
     if t_break is not None:
         before, other_before = (columns[FLUX, columns[HJD] < t_break] for columns in (base, other))
         if min(before.size, other_before.size) >= _MIN_BEFORE_BREAK:
             return median(before) - median(other_before), "pre_break_medians"
     return median(base[FLUX]) - median(other[FLUX]), "medians"
-
-
-def _nightly_means(columns: Float64Array, longitude: float) -> tuple[Float64Array, Float64Array]:
-    """Return the nights (noon to noon, local mean time) and their inverse-variance mean fluxes."""
-    night = np.floor(columns[HJD] + longitude / 360.0)  # a JD begins at noon in Greenwich
-    start = np.concatenate([[0], (night[1:] != night[:-1]).nonzero()[0] + 1])
-    weight = 1.0 / np.square(columns[FLUX_ERR])
-    flux = np.add.reduceat(weight * columns[FLUX], start) / np.add.reduceat(weight, start)
-    return night[start], flux

@@ -1,20 +1,21 @@
 """Steps 0 and 1: all datasets in one matrix, in order, with the rules on single rows judged.
 
-All sites are kept side by side in one matrix, since a call of numpy costs more than its work on a
-few hundred rows.
+All sites are kept side by side in one matrix, since a call costs more than its work on a few hundred rows.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.light_curve import COLUMNS, SITES, BoolArray, Float64Array, LightCurve
 from stream_worker.preprocessing.report import ROW_RULES
 
@@ -23,10 +24,8 @@ Bounds = tuple[int, ...]
 """Where segments of columns begin and end: segment i is ``bounds[i]:bounds[i + 1]``."""
 SiteBounds = tuple[int, int, int, int]
 KEPT: Final = 0
-_CODE: Final = {name: code for code, name in enumerate(ROW_RULES, start=1)}
-_HUGE: Final = 1e30  # beyond any measurement: such values count as infinite, so that squares stay finite
-_TINY: Final = 1e-30  # errors below count as zero, so that weights stay finite
-_PSF_QUALITY_MAX: Final = 100.0
+_DUPLICATE: Final = 1 + ROW_RULES.index("duplicate")
+_columns_of: Final = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,69 +80,26 @@ class Rows:
 
     def select(self, keep: BoolArray) -> Rows:
         """Return the rows where `keep` [n] is true."""
-        return Rows(
-            self.datasets,
-            count_kept(keep, self.bounds),
-            self.columns.compress(keep, axis=1),
-            self.rule[keep],
-        )
-
-
-def count_kept(keep: BoolArray, bounds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return where the segments given by `bounds` lie once only the rows of `keep` are left."""
-    return tuple(accumulate((int(np.count_nonzero(keep[a:b])) for a, b in pairwise(bounds)), initial=0))
+        columns, bounds = kernels.select(self.columns, keep.view(np.uint8), self.bounds)
+        return Rows(self.datasets, bounds, columns, self.rule[keep])
 
 
 def read_rows(light_curves: Iterable[LightCurve], t_cut: float) -> Rows:
-    """Return the rows of one candidate; see `read_rows_each`."""
-    (rows,) = read_rows_each([light_curves], [t_cut])
-    return rows
-
-
-def read_rows_each(candidates: Sequence[Iterable[LightCurve]], t_cuts: Sequence[float]) -> list[Rows]:
-    """Return each candidate's rows up to its t_cut, sorted and judged; infinite and absurd values become NaN.
+    """Return the rows up to t_cut, sorted and judged; infinite and absurd values become NaN.
 
     Neither the order of the light curves nor that of their rows matters; parts of one dataset
-    that come apart are one dataset. The rows are views of one matrix of all candidates.
+    that come apart are one dataset.
     """
-    parts = [sorted(curves, key=lambda lc: (SITES.index(lc.site), lc.dataset)) for curves in candidates]
-    columns = _stack([part for mine in parts for part in mine])
-    layouts = [_datasets(mine) for mine in parts]
-    datasets, bounds = [mine for mine, _ in layouts], [mine for _, mine in layouts]
-    first = list(accumulate((mine[-1] for mine in bounds), initial=0))
-    late = columns[HJD] > np.repeat(t_cuts, np.diff(first))
+    parts = sorted(light_curves, key=lambda lc: (SITES.index(lc.site), lc.dataset))
+    datasets, bounds = _datasets(parts)
+    columns = kernels.stack([_columns_of(part) for part in parts])
+    late = columns[HJD] > t_cut
     if late.any():
-        early = ~late
-        bounds = [
-            count_kept(early[start:stop], mine)
-            for (start, stop), mine in zip(pairwise(first), bounds, strict=True)
-        ]
-        first = list(accumulate((mine[-1] for mine in bounds), initial=0))
-        columns = columns.compress(early, axis=1)
-    if not (columns.min(initial=0.0) > -_HUGE and columns.max(initial=0.0) < _HUGE):  # so also with NaN
-        columns[~((columns > -_HUGE) & (columns < _HUGE))] = np.nan
-    rule = _judge(columns)
-    rows = [
-        Rows(its_datasets, mine, columns[:, start:stop], rule[start:stop])
-        for its_datasets, mine, (start, stop) in zip(datasets, bounds, pairwise(first), strict=True)
-    ]
-    for one in rows:
-        if not _ascending(one.columns[HJD], one.bounds):
-            _sort_and_mark_duplicates(one.columns, one.rule, one.bounds)
-    return rows
-
-
-def _stack(parts: list[LightCurve]) -> Float64Array:
-    """Copy light curves into one matrix [7, n]."""
-    columns = np.empty((len(COLUMNS), sum(part.hjd.size for part in parts)))
-    stop = 0
-    for part in parts:
-        start, stop = stop, stop + part.hjd.size
-        for row, name in zip(columns, COLUMNS, strict=True):
-            values = getattr(part, name)
-            row[start:stop] = np.nan if values is None else values
-    columns += 0.0  # -0.0 becomes 0.0, so that equal rows are equal to the bit
-    return columns
+        columns, bounds = kernels.select(columns, (~late).view(np.uint8), bounds)
+    rule = kernels.judge(columns)
+    if not kernels.ascending(columns, bounds):
+        _sort_and_mark_duplicates(columns, rule, bounds)
+    return Rows(datasets, bounds, columns, rule)
 
 
 def _datasets(parts: list[LightCurve]) -> tuple[tuple[Dataset, ...], tuple[int, ...]]:
@@ -162,28 +118,6 @@ def _datasets(parts: list[LightCurve]) -> tuple[tuple[Dataset, ...], tuple[int, 
     return tuple(datasets), tuple(bounds)
 
 
-def _judge(columns: Float64Array) -> NDArray[np.int8]:
-    """Return the rule that each row breaks; comparisons with NaN are false: not measured is no fault."""
-    rule = np.zeros(columns.shape[1], dtype=np.int8)
-    fwhm, psf_quality = columns[FWHM], columns[PSF]
-    for name, broken in (
-        ("fwhm", fwhm < 0),
-        ("psf_quality", (psf_quality < 0) | (psf_quality > _PSF_QUALITY_MAX)),
-        ("flux_err", columns[FLUX_ERR] < _TINY),
-        ("not_finite", np.isnan(columns[: FLUX_ERR + 1]).any(axis=0)),
-    ):
-        if broken.any():
-            rule[broken] = _CODE[name]
-    return rule
-
-
-def _ascending(hjd: Float64Array, bounds: tuple[int, ...]) -> bool:
-    """Tell whether each dataset is ascending without repeats; one with NaN beside a row is not."""
-    rising = hjd[1:] > hjd[:-1]
-    rising[[bound - 1 for bound in bounds if 0 < bound < hjd.size]] = True
-    return bool(rising.all())
-
-
 def _sort_and_mark_duplicates(columns: Float64Array, rule: NDArray[np.int8], bounds: tuple[int, ...]) -> None:
     """Sort each dataset in place and keep one valid row per HJD: smallest error, then smallest rest.
 
@@ -198,4 +132,4 @@ def _sort_and_mark_duplicates(columns: Float64Array, rule: NDArray[np.int8], bou
             order = np.lexsort((*others, its_rule, hjd))
         mine[:], its_rule[:] = mine.take(order, axis=1), its_rule[order]
         repeated = hjd[1:] == hjd[:-1]
-        its_rule[1:][repeated & (its_rule[1:] == KEPT)] = _CODE["duplicate"]
+        its_rule[1:][repeated & (its_rule[1:] == KEPT)] = _DUPLICATE

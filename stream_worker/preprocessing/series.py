@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.light_curve import AUXILIARIES, SITES, BoolArray, Float64Array, IntArray
 from stream_worker.preprocessing.rows import HJD, SKY, Dataset, SiteBounds
 
@@ -72,14 +73,11 @@ def tell_absent(
     parameters see `Series`.
     """
     n_rows = np.bincount(source, minlength=len(datasets))[:, None]
-    missing: BoolArray = np.isnan(columns[SKY:])
-    if not missing.any():
+    n_missing = kernels.count_missing(columns, source, len(datasets))
+    if not n_missing.any():
         has = np.repeat(n_rows > 0, len(AUXILIARIES), axis=1)
         return Series(bounds, columns, datasets, source, has, np.zeros(source.size, dtype=bool))
-    n_missing = np.zeros((len(datasets), len(AUXILIARIES)), dtype=np.intp)
-    for auxiliary, row in enumerate(missing):
-        if row.any():
-            n_missing[:, auxiliary] = np.bincount(source[row], minlength=len(datasets))
+    missing: BoolArray = np.isnan(columns[SKY:])
     has = (n_missing < n_rows) & (n_rows - n_missing >= min_fraction * n_rows)
     incomplete: BoolArray = np.zeros(source.size, dtype=bool)
     if (has & (n_missing > 0)).any():

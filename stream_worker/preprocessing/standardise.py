@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_worker.preprocessing import kernels
 from stream_worker.preprocessing.features import FEATURES, Prepared
 from stream_worker.preprocessing.light_curve import SITES, Float64Array
 
@@ -69,21 +70,8 @@ def standardise(
 
     Values not measured become 0, the training mean; all are finite, within `MAX_STANDARDISED`.
     """
-    with np.errstate(over="ignore"):  # an infinite value ends at the bound
-        ctio, saao, sso = map(_standardise_site, prepared.sites, standardisation.mean, standardisation.sd)
+    ctio, saao, sso = map(kernels.standardise, prepared.sites, standardisation.mean, standardisation.sd)
     return ctio, saao, sso
-
-
-def _standardise_site(matrix: Float64Array, mean: Float64Array, sd: Float64Array) -> NDArray[np.float32]:
-    values = matrix - mean
-    values /= sd
-    inputs = values.astype(np.float32, order="C")
-    np.maximum(inputs, -MAX_STANDARDISED, out=inputs)
-    np.minimum(inputs, MAX_STANDARDISED, out=inputs)
-    missing = np.isnan(inputs)
-    if missing.any():
-        inputs[missing] = 0.0
-    return inputs
 
 
 def _accumulate(

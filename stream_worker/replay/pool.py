@@ -22,6 +22,14 @@ from stream_worker.replay.selection import Selection
 from stream_worker.settings import Settings
 
 _AHEAD: Final = 2  # chunks waiting per process
+_IMPORTED_ONCE: Final = (
+    __name__,
+    "stream_worker.offline",
+    "stream_worker.replay.scoring",
+    "astropy_healpix",
+    "onnxruntime",
+)
+"""What every worker process needs: a second and a half of processor time that they share."""
 
 
 class WorkerDied(Exception):
@@ -51,7 +59,9 @@ def score_chunks(work: Work, chunks: Sequence[Chunk], processes: int) -> Iterato
     WorkerDied
         A worker process was killed.
     """
-    context = multiprocessing.get_context("spawn")  # the runtime's threads don't survive a fork
+    # forked from a process that has imported all, but opened nothing: the runtime's threads survive no fork
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_IMPORTED_ONCE))
     executor = ProcessPoolExecutor(processes, context, _start, (work,))
     pending: dict[Future[int], Chunk] = {}
     left = iter(chunks)

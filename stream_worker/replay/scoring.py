@@ -49,9 +49,9 @@ class _Window:
             raise found
         return found
 
-    def prepare_each(self, candidates: Sequence[Candidate]) -> list[tuple[Report, Branches] | Exception]:
+    def prepare(self, candidate: Candidate) -> tuple[Report, Branches]:
         """As in the stream."""
-        return self.steps.prepare_each(candidates)
+        return self.steps.prepare(candidate)
 
     def infer(self, batch: Sequence[Branches]) -> list[Score | Exception]:
         """As in the stream."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import resource
@@ -23,20 +24,20 @@ from stream_worker.kafka.records import SourceRecord
 from stream_worker.offline import open_steps
 from stream_worker.outputs import OutputWriter
 from stream_worker.plans import candidate_encoder, model_identity
-from stream_worker.preprocessing import Target, clean_each, features_each, standardise
+from stream_worker.preprocessing import clean, features, standardise
 from stream_worker.quarantine import Quarantine
 from stream_worker.replay.checkpoint import Checkpoint, ChunkResult
 from stream_worker.replay.grouping import ReplayGrouping
 from stream_worker.replay.output import result_writer
 from stream_worker.replay.plan import Chunk, ReplayPlan, plan_replay
-from stream_worker.replay.pool import Work, _Scoring
+from stream_worker.replay.pool import _IMPORTED_ONCE, Work, _Scoring
 from stream_worker.replay.scoring import ReplayScorer, Row
 from stream_worker.replay.selection import Selection
 from stream_worker.score_stage import ScoreStage
 from stream_worker.scores import pad
 from stream_worker.settings import Settings, load_settings
 from stream_worker.sky import SkyCells
-from stream_worker.steps import TOGETHER, ScoringSteps
+from stream_worker.steps import ScoringSteps
 from stream_worker.watched_rules import WatchedRules
 from stream_worker.worker import now_ms
 
@@ -68,13 +69,15 @@ def breakdown(paths: list[str], workers: int) -> dict[str, float]:
         work = Work(
             settings, plan.archives, plan.names, plan.replay_id, plan.selection, checkpoint.folder, False
         )
+        _import_worker()
+        begun = time.process_time()
         scoring = _Scoring(work)
+        opened = time.process_time() - begun
         gc.freeze()  # as the processes of a replay do
         read = sum(_time_worker(chunk, scoring, checkpoint, clock) for chunk in plan.chunks)
         _time_parent(plan, settings, checkpoint, clock)
-        clock.seconds["process starts"] = _start_seconds(_import_command) + workers * _start_seconds(
-            _Scoring, work
-        )
+        imports = _start_seconds(_import_command) + _start_seconds(_import_worker)
+        clock.seconds["process starts"] = imports + workers * opened
     return {name: 1000 * seconds / read for name, seconds in clock.seconds.items()}
 
 
@@ -114,20 +117,16 @@ def _read(chunk: Chunk, scoring: _Scoring, clock: Clock) -> list[Archived]:
 def _prepare(candidates: list[Candidate], steps: ScoringSteps, clock: Clock) -> list[Branches]:
     bundle = steps.scorer.bundle
     branches: list[Branches] = []
-    for start in range(0, len(candidates), TOGETHER):
-        together = candidates[start : start + TOGETHER]
+    for one in candidates:
+        found = one.alertfinder
         with clock.step("clean and merge"):
-            cleaned = clean_each(
-                [one.light_curves for one in together],
-                [one.alertfinder.t_cut for one in together],
-                [one.alertfinder.t_break for one in together],
-                bundle.options,
+            cleaned = clean(
+                one.light_curves, t_cut=found.t_cut, t_break=found.t_break, options=bundle.options
             )
         with clock.step("outliers, rise, features"):
-            targets = [Target(one.alertfinder.t_break, one.ra, one.dec) for one in together]
-            prepared = features_each(cleaned, targets, bundle.options)
+            prepared = features(cleaned, t_break=found.t_break, ra=one.ra, dec=one.dec)
         with clock.step("standardise"):
-            branches += [standardise(one, bundle.standardisation) for one in prepared]
+            branches.append(standardise(prepared, bundle.standardisation))
     return branches
 
 
@@ -204,11 +203,8 @@ def sample(paths: list[str], most: int = 2048) -> Iterator[Candidate]:
 
 
 def prepared_sample(steps: ScoringSteps, candidates: Iterator[Candidate]) -> list[Branches]:
-    """Prepare them a few at a time: a candidate keeps the whole block of its archive in memory."""
-    branches: list[Branches] = []
-    while together := list(islice(candidates, TOGETHER)):
-        branches += [one[1] for one in steps.prepare_each(together) if not isinstance(one, Exception)]
-    return branches
+    """Prepare them one by one: a candidate keeps the whole block of its archive in memory."""
+    return [steps.prepare(candidate)[1] for candidate in candidates]
 
 
 def _import_command() -> None:
@@ -216,10 +212,15 @@ def _import_command() -> None:
     import stream_worker.replay.offline  # noqa: F401
 
 
-def _start_seconds(target: Callable[..., object], *args: object) -> float:
+def _import_worker() -> None:
+    for name in _IMPORTED_ONCE:
+        importlib.import_module(name)
+
+
+def _start_seconds(target: Callable[[], object]) -> float:
     """Processor seconds of a process that only starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = multiprocessing.get_context("spawn").Process(target=target, args=args)
+    process = multiprocessing.get_context("spawn").Process(target=target)
     process.start()
     process.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

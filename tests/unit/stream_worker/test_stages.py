@@ -23,7 +23,7 @@ from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outputs import OutputWriter
-from stream_worker.preprocessing import Standardisation, TooFewObservations, prepare, standardise
+from stream_worker.preprocessing import Standardisation, prepare, standardise
 from stream_worker.quarantine import Quarantine
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.score_record import ModelIdentity, current_magnitude
@@ -50,21 +50,15 @@ class Steps:
         writer, body = SchemaResolver("candidate").resolve(packet or None)
         return decode_candidate(body, writer)
 
-    def prepare_each(self, candidates):
-        return [self.prepare(candidate) for candidate in candidates]
-
     def prepare(self, candidate):
         found = candidate.alertfinder
-        try:
-            prepared = prepare(
-                candidate.light_curves,
-                t_break=found.t_break,
-                t_cut=found.t_cut,
-                ra=candidate.ra,
-                dec=candidate.dec,
-            )
-        except TooFewObservations as few:
-            return few
+        prepared = prepare(
+            candidate.light_curves,
+            t_break=found.t_break,
+            t_cut=found.t_cut,
+            ra=candidate.ra,
+            dec=candidate.dec,
+        )
         return prepared.report, standardise(prepared, Standardisation(np.zeros((3, 12)), np.ones((3, 12))))
 
     def infer(self, batch):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_worker.preprocessing import COLUMNS, SITES, PreprocessingOptions
-from stream_worker.preprocessing.outliers import find_outliers, running_median
+from stream_worker.preprocessing.kernels import running_median
+from stream_worker.preprocessing.outliers import find_outliers
 from stream_worker.preprocessing.report import OUTLIER_RULES
 
 FLUX, FLUX_ERR = COLUMNS.index("flux"), COLUMNS.index("flux_err")
