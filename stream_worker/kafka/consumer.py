@@ -82,6 +82,8 @@ class GroupSource:
             if error is not None:
                 _raise_if_fatal(error)
                 continue
+            if not self._is_next(message):
+                continue
             if not self._gathered:
                 deadline = self._monotonic() + self._limits.max_wait_ms / 1000
             self._gathered.append(message)
@@ -113,6 +115,24 @@ class GroupSource:
         """Leave the group."""
         self._consumer.close()
 
+    def _is_next(self, message: Message) -> bool:
+        """Tell whether a record lies at or after the position of its partition, which then moves behind it.
+
+        A client may fetch a partition that it kept in a rebalance from an earlier seek again; what was handed
+        out and not taken back must not be handed out twice.
+        """
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or partition is None or offset is None:
+            return True  # refused later, with its batch
+        position = self._positions.get((topic, partition), offset)
+        if offset < position:
+            log.warning(
+                "record fetched again, dropped", partition=partition, offset=offset, position=position
+            )
+            return False
+        self._positions[topic, partition] = offset + 1
+        return True
+
     def _batch(self, messages: list[Message]) -> Batch:
         records = [record_with_headers(message) for message in messages]
         start: dict[Partition, int] = {}
@@ -121,7 +141,6 @@ class GroupSource:
             partition = (record.topic, record.partition)
             start.setdefault(partition, record.offset)
             after[partition] = record.offset + 1
-        self._positions.update(after)
         return Batch(
             records=records,
             group_metadata=self._consumer.consumer_group_metadata(),

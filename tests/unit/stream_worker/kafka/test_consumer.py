@@ -235,3 +235,27 @@ def test_a_state_that_cannot_be_restored_is_fatal():
     made, _, _ = stateful([rebalance("assign", 0)], denied)
     with pytest.raises(ConsumerFatal, match="state not restored"):
         made.poll_batch()
+
+
+def test_what_was_handed_out_is_not_handed_out_again_unless_it_was_taken_back():
+    again = [FakeMessage(0, offset) for offset in (10, 11, 12)]
+    made, _, _ = source(
+        [rebalance("assign", 0, 1), *again, None, rebalance("assign"), *again, FakeMessage(0, 13)],
+        max_records=3,
+    )
+    first = made.poll_batch()
+    assert [record.offset for record in first.records] == [10, 11, 12]
+    second = made.poll_batch()
+    assert [record.offset for record in second.records] == [13]
+    assert second.start_offsets == {("in", 0): 13}
+
+
+def test_a_batch_taken_back_and_a_partition_lost_and_regained_are_read_anew():
+    some = [FakeMessage(0, offset) for offset in (10, 11)]
+    made, consumer, _ = source([rebalance("assign", 0), *some], max_records=2)
+    first = made.poll_batch()
+    made.rewind(first)
+    consumer.script = list(some)
+    assert [record.offset for record in made.poll_batch().records] == [10, 11]
+    consumer.script = [rebalance("revoke", 0), rebalance("assign", 0), *some]
+    assert [record.offset for record in made.poll_batch().records] == [10, 11]
