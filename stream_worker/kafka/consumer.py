@@ -118,8 +118,8 @@ class GroupSource:
     def _is_next(self, message: Message) -> bool:
         """Tell whether a record lies at or after the position of its partition, which then moves behind it.
 
-        A client may fetch a partition that it kept in a rebalance from an earlier seek again; what was handed
-        out and not taken back must not be handed out twice.
+        What was committed, or handed out and not taken back, must not be handed out again, whatever the
+        client fetches.
         """
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
@@ -149,26 +149,24 @@ class GroupSource:
         )
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._state is not None:
-            self._restore(self._state, consumer, partitions)
+        """Begin at the committed offsets, with the state as it was when they were committed.
+
+        The offsets are looked up here, and stable: a client whose own look-up of them, held up by an open
+        transaction, is interrupted by a rebalance has been seen to begin at the topic's first record. They
+        come before the state: the transactions behind them have ended, so what they wrote to the changelog
+        lies below its end, which is looked up after them.
+        """
+        try:
+            committed = stable_offsets(consumer, partitions) if partitions else []
+            if self._state is not None:
+                self._state.restore([p.partition for p in partitions])
+        except KafkaException as error:
+            raise ConsumerFatal(f"committed offsets or state not read: {error.args[0]}") from error
+        consumer.incremental_assign(committed)
+        self._positions.update({(p.topic, p.partition): p.offset for p in committed if p.offset >= 0})
         self._assigned |= _keys(partitions)
         self._on_assignment(len(self._assigned))
         log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
-
-    def _restore(self, state: PartitionState, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin at the committed offsets, with the state as it was when they were committed.
-
-        The offsets come first, and stable: the transactions behind them have ended, so what they wrote to
-        the changelog lies below its end, which is looked up after them.
-        """
-        try:
-            committed = stable_offsets(consumer, partitions)
-            state.restore([p.partition for p in partitions])
-        except KafkaException as error:
-            raise ConsumerFatal(f"state not restored: {error.args[0]}") from error
-        consumer.incremental_assign(committed)
-        known = {(p.topic, p.partition): p.offset for p in committed if p.offset >= 0}
-        self._positions.update(known)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions)

@@ -58,6 +58,12 @@ class FakeConsumer:
     def rebalance(self, kind, *partitions):
         self.callbacks[kind](self, [TopicPartition("in", p) for p in partitions])
 
+    def committed(self, partitions, timeout):
+        return [TopicPartition("in", p.partition, -1001) for p in partitions]
+
+    def incremental_assign(self, partitions):
+        self.assigned = [(p.partition, p.offset) for p in partitions]
+
     def consumer_group_metadata(self):
         return "metadata"
 
@@ -197,9 +203,6 @@ class StatefulConsumer(FakeConsumer):
             raise KafkaException(answer)
         return [TopicPartition("in", p.partition, answer[p.partition]) for p in partitions]
 
-    def incremental_assign(self, partitions):
-        self.assigned = [(p.partition, p.offset) for p in partitions]
-
 
 def stateful(script, *committed):
     consumer, state = StatefulConsumer(script, list(committed)), FakeState()
@@ -233,14 +236,14 @@ def test_an_empty_batch_commits_the_present_positions_again():
 def test_a_state_that_cannot_be_restored_is_fatal():
     denied = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
     made, _, _ = stateful([rebalance("assign", 0)], denied)
-    with pytest.raises(ConsumerFatal, match="state not restored"):
+    with pytest.raises(ConsumerFatal, match="committed offsets or state not read"):
         made.poll_batch()
 
 
 def test_what_was_handed_out_is_not_handed_out_again_unless_it_was_taken_back():
     again = [FakeMessage(0, offset) for offset in (10, 11, 12)]
     made, _, _ = source(
-        [rebalance("assign", 0, 1), *again, None, rebalance("assign"), *again, FakeMessage(0, 13)],
+        [rebalance("assign", 0, 1), *again[:2], rebalance("assign"), *again, *again, FakeMessage(0, 13)],
         max_records=3,
     )
     first = made.poll_batch()
@@ -259,3 +262,13 @@ def test_a_batch_taken_back_and_a_partition_lost_and_regained_are_read_anew():
     assert [record.offset for record in made.poll_batch().records] == [10, 11]
     consumer.script = [rebalance("revoke", 0), rebalance("assign", 0), *some]
     assert [record.offset for record in made.poll_batch().records] == [10, 11]
+
+
+def test_a_stage_without_state_begins_at_stable_committed_offsets_too():
+    """A client that began at the first record instead (its look-up was interrupted) is not believed."""
+    unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
+    script = [rebalance("assign", 5), *(FakeMessage(5, offset) for offset in (0, 1, 60))]
+    consumer = StatefulConsumer(script, [unstable, {5: 60}])
+    made = GroupSource(consumer, "in", LoopSettings(), state=None)
+    assert [record.offset for record in made.poll_batch().records] == [60]
+    assert consumer.assigned == [(5, 60)]
