@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 
 from model_build.dataset import DatasetError, data_sha256, provenance, read_season
-from model_build.season.tables import BadTable
-from model_build.season.truth import TRUTH_FILE, TruthRow, read_truth
+from model_build.season.truth import TRUTH_FILE, TruthRow
 from model_build.training_set.crops import Offer
 from model_build.training_set.plan import ORIGINS, Example
 from model_build.training_set.split import SPLITS
+from model_build.training_set.stars import label_of, truth_rows
 from stream_worker.bundle import CLASSES
 
 _ORIGIN: Final = ORIGINS.index("further")
@@ -70,7 +70,7 @@ def read_further(directories: Sequence[Path], split_seed: int, listings: int) ->
                 f"{directory}: seed {seed} is that of {seeds[seed]}: they share stars, expected another"
             )
         seeds[seed] = str(directory)
-        rows = _truth(directory)
+        rows = truth_rows(directory / TRUTH_FILE)
         found.append(
             FurtherSeason(
                 directory=directory,
@@ -92,7 +92,7 @@ def further_examples(season: FurtherSeason, offers: Mapping[str, Offer]) -> dict
                 row.candidate_id,
                 row.star_id,
                 row.cluster,
-                _label(season.directory, row),
+                label_of(season.directory / TRUTH_FILE, row),
                 _TRAIN,
                 _ORIGIN,
                 season=season.number,
@@ -114,15 +114,6 @@ def told(season: FurtherSeason, examples: Mapping[str, tuple[Example, ...]]) -> 
     }
 
 
-def _truth(directory: Path) -> list[TruthRow]:
-    try:
-        return list(read_truth(directory / TRUTH_FILE))
-    except FileNotFoundError:
-        raise DatasetError(f"{directory / TRUTH_FILE} is missing: the folder holds no season") from None
-    except BadTable as error:
-        raise DatasetError(str(error)) from error
-
-
 def _chosen(directory: Path, rows: Sequence[TruthRow], listings: int) -> tuple[TruthRow, ...]:
     labelled = sorted(
         (row for row in rows if row.label is not None), key=lambda row: (row.star_id, row.run_id)
@@ -135,15 +126,6 @@ def _chosen(directory: Path, rows: Sequence[TruthRow], listings: int) -> tuple[T
         at = np.unique(np.linspace(0, len(mine) - 1, min(listings, len(mine))).round().astype(int))
         chosen += [mine[place] for place in at.tolist()]
     return tuple(chosen)
-
-
-def _label(directory: Path, row: TruthRow) -> int:
-    if row.label not in CLASSES:
-        raise DatasetError(
-            f"{directory / TRUTH_FILE}: candidate {row.candidate_id} has label {row.label!r}, "
-            f"expected one of {', '.join(CLASSES)}, or none"
-        )
-    return CLASSES.index(row.label)
 
 
 def _by_class(labels: Sequence[int]) -> dict[str, int]:

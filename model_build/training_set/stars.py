@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +59,7 @@ def read_stars(directory: Path) -> LabelledStars:
         with two candidates of its label's date, or one in two clusters.
     """
     path = directory / TRUTH_FILE
-    try:
-        rows = read_truth(path)
-    except FileNotFoundError:
-        raise DatasetError(f"{path} is missing: the folder holds no season, or an unfinished one") from None
-    except BadTable as error:
-        raise DatasetError(str(error)) from error
+    rows = truth_rows(path)
     labelled = [row for row in rows if row.label is not None]
     first = {row.star_id: row.candidate_id for row in labelled if row.run_id == row.first_run_id}
     last = {row.star_id: row.candidate_id for row in labelled if row.run_id > row.last_run_id}
@@ -88,6 +83,26 @@ def read_stars(directory: Path) -> LabelledStars:
         raise DatasetError(f"{path}: none of its {len(rows)} candidates is selected and carries a label")
     ids = frozenset(row.candidate_id for row in rows)
     return LabelledStars(_by_id(stars), _by_id(others), ids)
+
+
+def truth_rows(path: Path) -> Sequence[TruthRow]:
+    """Return the rows of a truth table; raises DatasetError if there is none, or one of another version."""
+    try:
+        return read_truth(path)
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing: the folder holds no season, or an unfinished one") from None
+    except BadTable as error:
+        raise DatasetError(str(error)) from error
+
+
+def label_of(path: Path, row: TruthRow) -> int:
+    """Return the place of a labelled row's label in `CLASSES`; raises DatasetError if it is unknown."""
+    if row.label not in CLASSES:
+        raise DatasetError(
+            f"{path}: candidate {row.candidate_id} has label {row.label!r}, "
+            f"expected one of {', '.join(CLASSES)}, or none"
+        )
+    return CLASSES.index(row.label)
 
 
 def _by_id(stars: Mapping[str, LabelledStar]) -> tuple[LabelledStar, ...]:
@@ -120,10 +135,5 @@ def read_listed(directory: Path, wanted: Collection[str], listed: Collection[str
 
 
 def _star(path: Path, row: TruthRow, first: str | None, last: str | None) -> LabelledStar:
-    if row.label not in CLASSES:
-        raise DatasetError(
-            f"{path}: candidate {row.candidate_id} has label {row.label!r}, "
-            f"expected one of {', '.join(CLASSES)}, or none"
-        )
-    label = CLASSES.index(row.label)
+    label = label_of(path, row)
     return LabelledStar(row.star_id, row.cluster, label, row.candidate_id, first, last)
