@@ -12,11 +12,11 @@ from stream_worker.codec.errors import BadPacket
 from stream_worker.kafka import clients
 from stream_worker.kafka.changelog import latest_values
 from stream_worker.kafka.reading import (
-    TIMEOUT_S,
     OnSkipped,
     committed_offsets,
     decoded,
     read_all,
+    settled_after_s,
     watermarks,
     written_ends,
 )
@@ -66,7 +66,7 @@ def balance_stages(
     """
     kafka, topics = settings.kafka, settings.topics
     if timeout_s is None:
-        timeout_s = TIMEOUT_S + kafka.transaction_timeout_ms / 1000
+        timeout_s = settled_after_s(kafka)
     plan = (
         ("score", topics.candidates, settings.score.group_id),
         ("deduplicate", topics.scores, settings.deduplicate.group_id),

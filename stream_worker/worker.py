@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from stream_worker.kafka import clients
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.errors import ConsumerFatal, ProducerFatal
+from stream_worker.kafka.reading import settled_after_s
 from stream_worker.kafka.topics import partition_counts
 from stream_worker.kafka.transaction import KafkaTransactions, TransactionalProducer
 from stream_worker.loop import Stage, StageFatal, StatefulStage, run_loop
@@ -138,7 +139,14 @@ def _run(
         kafka, plan.group_id, worker, on_error=monitor.client_error, on_statistics=monitor.statistics
     )
     state = stage if isinstance(stage, StatefulStage) else None
-    source = GroupSource(consumer, plan.topic, settings.loop, on_assignment=monitor.assigned, state=state)
+    source = GroupSource(
+        consumer,
+        plan.topic,
+        settings.loop,
+        offsets_timeout_s=settled_after_s(kafka),
+        on_assignment=monitor.assigned,
+        state=state,
+    )
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
     gc.freeze()  # modules and model live as long as the process: its collections need not walk through them

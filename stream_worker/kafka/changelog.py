@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from stream_worker.kafka import clients
-from stream_worker.kafka.reading import TIMEOUT_S, read_all, written_ends
+from stream_worker.kafka.reading import read_all, settled_after_s, written_ends
 from stream_worker.settings import KafkaSettings
 
 _BEAT_EVERY = 5_000
@@ -38,7 +38,7 @@ def latest_values(
     ends = written_ends(kafka, "lensnet-changelog-ends", topic, partitions)
     found: dict[int, dict[bytes, bytes]] = {n: {} for n in ends}
     consumer = clients.plain_consumer(kafka, "lensnet-changelog")
-    timeout_s = TIMEOUT_S + kafka.transaction_timeout_ms / 1000
+    timeout_s = settled_after_s(kafka)
     try:
         records = read_all(consumer, topic, ends=ends, partitions=partitions, timeout_s=timeout_s)
         for number, record in enumerate(records):

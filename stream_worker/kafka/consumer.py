@@ -44,6 +44,7 @@ class GroupSource:
         topic: str,
         limits: LoopSettings,
         *,
+        offsets_timeout_s: float,
         on_assignment: Callable[[int], None] = lambda _: None,
         state: PartitionState | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -52,6 +53,7 @@ class GroupSource:
         self._limits = limits
         self._monotonic = monotonic
         self._state = state
+        self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
         self._on_assignment = on_assignment
         self._assigned: set[Partition] = set()
@@ -157,7 +159,7 @@ class GroupSource:
         lies below its end, which is looked up after them.
         """
         try:
-            committed = stable_offsets(consumer, partitions) if partitions else []
+            committed = stable_offsets(consumer, partitions, self._offsets_timeout_s) if partitions else []
             if self._state is not None:
                 self._state.restore([p.partition for p in partitions])
         except KafkaException as error:

@@ -15,6 +15,12 @@ from stream_worker.settings import KafkaSettings
 
 TIMEOUT_S = 30.0
 
+
+def settled_after_s(kafka: KafkaSettings) -> float:
+    """Longest wait for an open transaction: its broker ends it, and the broker has time to answer."""
+    return TIMEOUT_S + kafka.transaction_timeout_ms / 1000
+
+
 OnSkipped = Callable[[SourceRecord, BadPacket], None]
 """Hears of every record that could not be decoded."""
 
@@ -150,24 +156,27 @@ def committed_offsets(kafka: KafkaSettings, group_id: str, topic: str) -> dict[i
     consumer = clients.plain_consumer(kafka, "lensnet-committed", group_id=group_id)
     try:
         partitions = consumer.list_topics(topic, TIMEOUT_S).topics[topic].partitions
-        entries = stable_offsets(consumer, [TopicPartition(topic, n) for n in partitions])
+        asked = [TopicPartition(topic, n) for n in partitions]
+        entries = stable_offsets(consumer, asked, settled_after_s(kafka))
     finally:
         consumer.close()
     return {entry.partition: entry.offset for entry in entries if entry.offset >= 0}
 
 
-def stable_offsets(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+def stable_offsets(
+    consumer: Consumer, partitions: list[TopicPartition], timeout_s: float = TIMEOUT_S
+) -> list[TopicPartition]:
     """Committed offset of each partition, negative without one; waits for commits of open transactions.
 
     Raises
     ------
     KafkaException
-        The broker didn't answer, or a transaction stayed open.
+        The broker didn't answer, or a transaction stayed open, for ``timeout_s``.
     """
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
-            entries = consumer.committed(partitions, TIMEOUT_S)
+            entries = consumer.committed(partitions, timeout_s)
         except KafkaException as error:
             if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
                 raise

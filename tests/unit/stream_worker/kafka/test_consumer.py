@@ -5,7 +5,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.settings import LoopSettings
+from stream_worker.kafka.reading import settled_after_s
+from stream_worker.settings import KafkaSettings, LoopSettings
 
 
 class FakeMessage:
@@ -84,7 +85,12 @@ def source(script, **limits):
     consumer = FakeConsumer(script)
     counts = []
     made = GroupSource(
-        consumer, "in", LoopSettings(**limits), on_assignment=counts.append, monotonic=monotonic
+        consumer,
+        "in",
+        LoopSettings(**limits),
+        offsets_timeout_s=30,
+        on_assignment=counts.append,
+        monotonic=monotonic,
     )
     return made, consumer, counts
 
@@ -206,7 +212,7 @@ class StatefulConsumer(FakeConsumer):
 
 def stateful(script, *committed):
     consumer, state = StatefulConsumer(script, list(committed)), FakeState()
-    return GroupSource(consumer, "in", LoopSettings(), state=state), consumer, state
+    return GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=30, state=state), consumer, state
 
 
 def test_state_is_restored_after_the_offsets_are_stable_and_before_the_first_record():
@@ -269,6 +275,23 @@ def test_a_stage_without_state_begins_at_stable_committed_offsets_too():
     unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
     script = [rebalance("assign", 5), *(FakeMessage(5, offset) for offset in (0, 1, 60))]
     consumer = StatefulConsumer(script, [unstable, {5: 60}])
-    made = GroupSource(consumer, "in", LoopSettings(), state=None)
+    made = GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=30)
     assert [record.offset for record in made.poll_batch().records] == [60]
     assert consumer.assigned == [(5, 60)]
+
+
+def test_offsets_are_waited_for_as_long_as_a_transaction_may_stay_open():
+    class StillOpen(FakeConsumer):
+        def committed(self, partitions, timeout):
+            asked.append(timeout)
+            raise KafkaException(KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT))
+
+    asked = []
+    consumer = StillOpen([rebalance("assign", 0)])
+    made = GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=0.5)
+    with pytest.raises(ConsumerFatal, match="UNSTABLE_OFFSET_COMMIT"):
+        made.poll_batch()
+    assert len(asked) > 1
+    assert set(asked) == {0.5}
+    kafka = KafkaSettings(bootstrap_servers="b:1", transaction_timeout_ms=600_000)
+    assert settled_after_s(kafka) > 600
