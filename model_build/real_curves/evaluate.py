@@ -80,7 +80,7 @@ def evaluate(directory: Path, scorer: Scorer, config: SeasonConfig, progress: Pr
         progress("real stars cut", done, len(stars))
     scored = score_cuts(cuts, scorer)
     manifest = scorer.bundle.manifest
-    thresholds = manifest.thresholds.model_dump()
+    thresholds = {name: at for name, at in manifest.thresholds.model_dump().items() if at is not None}
     return RealResults(
         bundle=f"{manifest.name} {manifest.version}",
         sha256=scorer.bundle.sha256,
@@ -139,4 +139,5 @@ def _cut_as_json(one: ScoredCut) -> dict[str, Any]:
         "flagged": cut.flagged,
         "p_review": None if score is None else score.p_review,
         "class_probabilities": None if score is None else list(score.class_probabilities),
+        "p_event": one.p_event,
     }
