@@ -23,7 +23,7 @@ from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outputs import OutputWriter
-from stream_worker.preprocessing import Standardisation, prepare, standardise
+from stream_worker.preprocessing import LightCurve, Standardisation, prepare, standardise
 from stream_worker.quarantine import Quarantine
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.score_record import ModelIdentity, current_magnitude
@@ -276,6 +276,23 @@ def test_what_a_producer_puts_into_headers_and_names_cannot_outgrow_a_topic():
         size = len(output.value) + len(output.key) + sum(len(k) + len(v or b"") for k, v in output.headers)
         assert size < 2**20 or output.topic == TOPICS.quarantine
         assert size < 3 * 2**20
+
+
+def test_however_many_datasets_a_packet_has_a_score_fits_its_topic():
+    (candidate,) = candidates(1)
+
+    def with_datasets(count):
+        one = np.ones(1, np.float32)
+        curves = (
+            LightCurve("CTIO", f"{i:04d}".ljust(200, "𝄞"), np.array([t]), one, one, None, None, None, None)
+            for i, t in enumerate(np.linspace(T_CUT - 50, T_CUT, count))
+        )
+        return replace(candidate, light_curves=tuple(curves))
+
+    outputs = score_stage(Steps()).process(records([packet(with_datasets(64)), packet(with_datasets(1500))]))
+    assert len(read(outputs, TOPICS.scores, "score")[0]["sites"][0]["datasets"]) == 64
+    assert max(len(o.value) for o in outputs if o.topic != TOPICS.quarantine) < 2**20
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["too_many_light_curves"]
 
 
 def test_outcomes_and_quarantine_carry_the_trace():
