@@ -275,7 +275,9 @@ class Settings(_Section):
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of its manifest.json; any other bundle is refused",
     )
-    max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
+    max_packet_bytes: int = Field(
+        default=2 * 2**20, ge=1024, le=16 * 2**20, description="larger packets are quarantined"
+    )
     _file: Path | None = PrivateAttr(default=None)
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
 

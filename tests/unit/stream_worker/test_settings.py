@@ -13,6 +13,7 @@ from stream_worker.cli import cli
 from stream_worker.cli.common import with_settings
 from stream_worker.codec import RegistryUnavailable
 from stream_worker.codec.registry import RegistrationRefusedError
+from stream_worker.kafka.clients import CANDIDATE_MAX_BYTES
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.scoring import ProviderUnavailable, ScorerBroken
 from stream_worker.settings import Settings, SettingsError, load_settings, without_credentials
@@ -120,6 +121,12 @@ def test_missing_secret_file_is_a_fault(tmp_path):
     environ = {"LENSNET_KAFKA__SECRET_FILES__SASL_PASSWORD": str(tmp_path / "absent")}
     with pytest.raises(SettingsError, match=r"sasl\.password.*absent"):
         load_settings(environ)
+
+
+def test_no_packet_is_taken_that_the_topic_of_light_curves_would_refuse():
+    assert load_settings({"LENSNET_MAX_PACKET_BYTES": str(CANDIDATE_MAX_BYTES)})
+    with pytest.raises(SettingsError, match="max_packet_bytes"):
+        load_settings({"LENSNET_MAX_PACKET_BYTES": str(CANDIDATE_MAX_BYTES + 1)})
 
 
 def test_topics_must_differ():

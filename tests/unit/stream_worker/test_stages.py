@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -255,6 +256,22 @@ def test_a_record_that_cannot_be_written_is_quarantined_alone():
     counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
     assert counts == {"SCORED": 2, "QUARANTINED": 1}
     assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["record_failed"]
+
+
+def test_a_score_that_its_topic_would_refuse_is_quarantined_and_holds_nothing_up():
+    class Padded(OutputWriter):
+        def write(self, topic, schema, record, *, key, headers=()):
+            written = super().write(topic, schema, record, key=key, headers=headers)
+            huge = topic == TOPICS.scores and record["star_id"].endswith("000001")
+            return replace(written, value=written.value + bytes(10**6)) if huge else written
+
+    outputs = score_stage(Steps(), writer=Padded(single_object)).process(records(map(packet, candidates(3))))
+    counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
+    assert counts == {"SCORED": 2, "QUARANTINED": 1}
+    assert len([o for o in outputs if o.topic == TOPICS.lightcurves]) == 2
+    (quarantined,) = read(outputs, TOPICS.quarantine, "quarantine")
+    assert quarantined["reason"] == "record_failed"
+    assert re.search(r"the score has 100\d{4} bytes: expected at most 1000000", quarantined["message"])
 
 
 def test_what_a_producer_puts_into_headers_and_names_cannot_outgrow_a_topic():
