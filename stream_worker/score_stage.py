@@ -100,7 +100,7 @@ class ScoreStage:
         RetryLater
             The schema registry is out of reach.
         """
-        self.rules.refresh()
+        self.sky.follow(self.rules.refresh().neighbour_radius_arcsec)
         received_at = self.clock()
         outputs: list[OutputRecord] = []
         decoded = list(self._decode(records, outputs))

@@ -177,6 +177,26 @@ def test_halo_copies_go_to_the_touching_cells():
     assert keys == {str(s["cell"]).encode() for s in scores}
 
 
+def test_halo_copies_follow_a_radius_that_changes_while_the_stage_runs():
+    (candidate,) = candidates(1)
+    narrow, wide = SkyCells(20), SkyCells(60)
+    lon, lat = narrow._healpix.boundaries_lonlat(narrow._cell(np.array([268.0]), np.array([-30.0])), step=1)
+    inside = replace(
+        candidate, ra=float(lon[0, 0].to_value("deg")), dec=float(lat[0, 0].to_value("deg")) - 50 / 3600
+    )
+    place = np.array([inside.ra]), np.array([inside.dec])
+    (alone,), (spread,) = narrow.cells(*place), wide.cells(*place)
+    assert len(alone) == 1 < len(spread)
+    assert alone[0] == spread[0]
+    rules = WatchedRules(RULES)
+    stage = score_stage(Steps(), rules=rules)
+    for radius, expected in ((20, alone), (60, spread), (20, alone)):
+        rules.current = RuleSettings(neighbour_radius_arcsec=radius)
+        scores = read(stage.process(records([packet(inside)])), TOPICS.scores, "score")
+        assert tuple(s["cell"] for s in scores) == expected
+        assert {s["settings_hash"] for s in scores} == {rules.hash}
+
+
 def test_one_culprit_in_inference_does_not_take_the_others_along():
     outputs = score_stage(Steps(lambda b: ValueError("boom") if len(b[0]) % 7 == 0 else 0.5)).process(
         records(map(packet, candidates(30)))
