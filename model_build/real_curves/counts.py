@@ -99,13 +99,16 @@ def tally(
     thresholds: Mapping[str, float],
     *,
     is_event: bool,
+    calibrated: bool,
 ) -> Tally:
-    """Count those of the cuts of one group that are at ``when``, at most one of each of its stars."""
+    """Count those of the cuts of one group that are at ``when``, at most one of each of its stars.
+
+    ``calibrated`` tells whether the bundle gives p_event.
+    """
     mine = [one for one in cuts if one.cut.when == when]
     flagged = [one for one in mine if one.cut.flagged]
     scores = [one.score for one in flagged if one.score is not None]
     phases = [phase for one in flagged if (phase := one.cut.phase) is not None]
-    calibrated = any(one.p_event is not None for one in cuts)
     mean = np.mean([score.class_probabilities for score in scores], axis=0).tolist() if scores else None
     return Tally(
         group=group,

@@ -167,7 +167,9 @@ def scored(name, p, *, flagged=True, when="k = 0"):
 def test_counts_are_among_flagged_and_among_all():
     cuts = [scored("a", 0.97), scored("b", 0.5), scored("c", None), scored("d", 0.99, flagged=False)]
     cuts.append(scored("a", 0.99, when="first"))
-    found = tally("made up", cuts, "k = 0", 6, {"balanced": 0.45, "pure": 0.955}, is_event=True)
+    found = tally(
+        "made up", cuts, "k = 0", 6, {"balanced": 0.45, "pure": 0.955}, is_event=True, calibrated=True
+    )
     assert (found.stars, found.observed, found.flagged, found.scored) == (6, 4, 3, 2)
     assert {name: (one.found, one.of) for name, one in found.among_flagged.items()} == {
         "balanced": (2, 3),
@@ -183,14 +185,17 @@ def test_counts_are_among_flagged_and_among_all():
     }
     assert (found.before_peak.found, found.before_peak.of) == (0, 3)
     early = [replace(one, cut=replace(one.cut, t_cut=1460.0), p_event=0.2) for one in cuts[:1]]
-    sooner = tally("made up", early, "k = 0", 6, {}, is_event=True)
+    sooner = tally("made up", early, "k = 0", 6, {}, is_event=True, calibrated=True)
     assert (sooner.by_p_event["tenth"].found, sooner.before_peak.found) == (1, 1)
-    plain = [replace(one, p_event=None) for one in cuts]
-    assert tally("made up", plain, "k = 0", 6, {}, is_event=False).by_p_event == {}
+    assert tally("made up", cuts, "k = 0", 6, {}, is_event=False, calibrated=False).by_p_event == {}
     assert found.phase == 0.0
     assert found.p_review == pytest.approx(0.735)
     assert found.class_probabilities == (pytest.approx(0.735), 0.0, pytest.approx(0.265))
-    empty = tally("made up", cuts, "last", 6, {"balanced": 0.45}, is_event=True)
+    assert set(tally("made up", [], "last", 6, {}, is_event=False, calibrated=True).by_p_event) == {
+        "tenth",
+        "half",
+    }
+    empty = tally("made up", cuts, "last", 6, {"balanced": 0.45}, is_event=True, calibrated=True)
     assert (empty.flagged, empty.p_review, empty.phase, empty.among_flagged["balanced"].of) == (
         0,
         None,
