@@ -102,6 +102,8 @@ def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> I
         if plan.exists():
             _compare(json.loads(plan.read_text("utf-8")), json.loads(json.dumps(pins)), folder)
         else:
+            for left in folder.glob("chunk-*"):  # of a replay whose removal was interrupted
+                left.unlink()
             part = folder / f".{_PLAN}.part"
             part.write_text(json.dumps(pins, indent=1), "utf-8")
             part.replace(plan)

@@ -128,7 +128,8 @@ class ArchiveSender:
         behind = sum(chunk.count or 0 for chunk in self.plan.chunks[: begin.chunk]) + begin.record
         for chunk, record, one in self._records(begin):
             if isinstance(one, str):
-                at = replace(at, chunk=chunk, faults=(*at.faults, one))
+                known = one in at.faults  # it lies in a chunk that is read again
+                at = replace(at, chunk=chunk, record=record, faults=at.faults if known else (*at.faults, one))
                 continue
             output = self._output(one)
             behind += 1

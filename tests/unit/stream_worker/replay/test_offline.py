@@ -11,7 +11,7 @@ import pytest
 from stream_worker.archives import ArchiveFault, open_archives
 from stream_worker.codec import read_candidates, write_candidates
 from stream_worker.offline import open_steps
-from stream_worker.replay.checkpoint import Checkpoint, CheckpointError
+from stream_worker.replay.checkpoint import Checkpoint, CheckpointError, ChunkResult, open_checkpoint
 from stream_worker.replay.offline import checkpoint_folder
 from stream_worker.replay.output import read_about
 from stream_worker.replay.selection import Selection, as_replayed
@@ -127,6 +127,16 @@ def test_an_unfinished_replay_is_not_begun_anew_by_mistake(tmp_path, archive, re
         replayed(out)
     with pytest.raises(CheckpointError, match=r"is another one .*archives: null there"):
         replayed(out, resume=True)
+
+
+def test_chunks_left_by_an_interrupted_removal_are_not_taken_for_done(tmp_path, replayed, in_process):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "a.parquet"
+    replayed(whole)
+    with open_checkpoint(checkpoint_folder(out), {"another": "model"}, resume=False) as other:
+        other.put(0, ChunkResult([{"outcome": "of another model"}], [], 1))
+    (checkpoint_folder(out) / "plan.json").unlink()  # the removal came so far
+    report = replayed(out)
+    assert report.rows == len(rows(out)) == len(rows(whole))
 
 
 def test_nights_and_as_of_select(tmp_path, replayed, in_process):

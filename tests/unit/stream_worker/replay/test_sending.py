@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
-from stream_worker.archives import open_archives
+from stream_worker.archives import ArchiveFault, open_archives
 from stream_worker.bundle import load_bundle
 from stream_worker.codec import CANDIDATE, SchemaResolver, decode_candidate, encode_candidate
 from stream_worker.framing import single_object
@@ -39,7 +40,8 @@ class Topic:
             raise Killed
         *packets, note = outputs
         self.packets += packets
-        self.notes.append(Sent(**{**json.loads(note.value), "faults": ()}))
+        its = json.loads(note.value)
+        self.notes.append(Sent(**{**its, "faults": tuple(its["faults"])}))
         if self.survive == 0:
             raise Killed
         self.survive -= 1
@@ -57,9 +59,26 @@ def plan(archive, settings, monkeypatch):
     return of
 
 
-def sender(plan, topic, pace=None):
+def sender(plan, topic, pace=None, *, skip_faults=False):
     encode = lambda candidate: single_object(CANDIDATE, encode_candidate(candidate))
-    return ArchiveSender(plan, topic, "candidates", "sent", encode, pace or Pace(math.inf), skip_faults=False)
+    pace = pace or Pace(math.inf)
+    return ArchiveSender(plan, topic, "candidates", "sent", encode, pace, skip_faults=skip_faults)
+
+
+class Faulty:
+    """An archive of which one piece breaks off after some records."""
+
+    def __init__(self, archive, piece, after):
+        self._archive, self._piece, self._after = archive, piece, after
+        self.pieces = archive.pieces
+
+    def read(self, piece):
+        records = list(self._archive.read(piece))
+        if piece.number != self._piece:
+            yield from records
+            return
+        yield from records[: self._after]
+        raise ArchiveFault("archive", f"piece {piece.number}", "broken off")
 
 
 def decoded(packet):
@@ -93,6 +112,28 @@ def test_killed_at_any_commit_nothing_is_lost_or_sent_twice(plan, survive, after
     sent = sender(plan(), topic).send(topic.notes[-1] if topic.notes else Sent())
     assert [packet.value for packet in topic.packets] == [packet.value for packet in whole.packets]
     assert sent == whole.notes[-1]
+
+
+@pytest.mark.parametrize("broken_after", [0, 3])
+def test_a_fault_that_is_skipped_costs_nothing_else_wherever_it_was_interrupted(
+    plan, broken_after, monkeypatch
+):
+    its = plan()
+    monkeypatch.setattr("stream_worker.replay.sending.AT_ONCE", 1)
+    first, *others = its.archives
+    for piece in (one.number for one in first.pieces):
+        faulty = replace(its, archives=(Faulty(first, piece, broken_after), *others))
+        whole = Topic()
+        sender(faulty, whole, skip_faults=True).send(Sent())
+        assert len(whole.notes[-1].faults) == 1
+        for survive in range(len(whole.notes)):
+            topic = Topic(survive, after=True)
+            with pytest.raises(Killed):
+                sender(faulty, topic, skip_faults=True).send(Sent())
+            topic.survive = math.inf
+            sent = sender(faulty, topic, skip_faults=True).send(topic.notes[-1])
+            assert [packet.value for packet in topic.packets] == [packet.value for packet in whole.packets]
+            assert sent == whole.notes[-1]
 
 
 def test_an_aborted_transaction_is_tried_again(plan):
