@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer
@@ -15,6 +14,7 @@ from stream_worker.kafka.reading import (
     OnSkipped,
     committed_offsets,
     decoded,
+    kept_since,
     read_all,
     settled_after_s,
     watermarks,
@@ -128,9 +128,7 @@ def _read_outcomes(
                 entry["candidate_id"],
             )
         )
-    now_ms = int(time.time() * 1000)  # of a partition that was emptied: whatever it held is gone
-    trimmed = [oldest.get(n, now_ms) for n, (low, _) in watermarks(consumer, topic).items() if low > 0]
-    return outcomes, max(trimmed, default=None)
+    return outcomes, kept_since(consumer, topic, oldest)
 
 
 def held_positions(settings: Settings) -> set[Position]:

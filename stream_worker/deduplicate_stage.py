@@ -94,6 +94,12 @@ class DeduplicateStage:
         RetryLater
             The schema registry is out of reach.
         """
+        try:
+            return self._process(records)
+        except RegistryUnavailable as error:  # of a record, or of what was held when the worker started
+            raise RetryLater(str(error)) from error
+
+    def _process(self, records: Sequence[SourceRecord]) -> list[OutputRecord]:
         self._follow_rules()
         now = self._clock()
         outputs: list[OutputRecord] = []
@@ -102,8 +108,8 @@ class DeduplicateStage:
                 effects, rejected = self._take(record, now), list[OutputRecord]()
             except BadPacket as bad:
                 effects, rejected = [], self._reject(record, bad.reason, bad.message)
-            except RegistryUnavailable as error:
-                raise RetryLater(str(error)) from error
+            except RegistryUnavailable:
+                raise
             except Exception as error:
                 log.exception("score could not be judged", partition=record.partition, offset=record.offset)
                 effects, rejected = [], self._reject(record, "record_failed", repr(error))
@@ -123,11 +129,17 @@ class DeduplicateStage:
         Raises
         ------
         StageFatal
-            A record of it cannot be read.
+            A record of it cannot be read, or it lacks a partition.
         """
         began = time.perf_counter()
         rules, now, n = self._rules.refresh().grouping, self._clock(), 0
-        for partition, values in self._read_state(partitions).items():
+        state = self._read_state(partitions)
+        if missing := sorted(set(partitions) - state.keys()):
+            raise StageFatal(
+                f"{self._topics.neighbours} lacks the partitions {missing} that {self._topics.scores} has: "
+                "both must have as many"
+            )
+        for partition, values in state.items():
             grouping = self._groupings[partition] = Grouping(rules)
             for value in values.values():
                 try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
-from confluent_kafka import ConsumerGroupState
+from confluent_kafka import Consumer, ConsumerGroupState
 
 from stream_worker.balance import Position
 from stream_worker.changelog import changelog_record
@@ -16,7 +17,14 @@ from stream_worker.codec.errors import BadPacket
 from stream_worker.deduplicate_stage import STAGE
 from stream_worker.kafka import clients
 from stream_worker.kafka.changelog import latest_values
-from stream_worker.kafka.reading import committed_offsets, decoded, read_all
+from stream_worker.kafka.reading import (
+    committed_offsets,
+    decoded,
+    kept_since,
+    read_all,
+    settled_after_s,
+    written_ends,
+)
 from stream_worker.kafka.records import Batch, OutputRecord, SourceRecord
 from stream_worker.kafka.transaction import KafkaTransactions
 from stream_worker.neighbours import Arrival, Grouping, arrival_of, group_id
@@ -87,7 +95,8 @@ class _Group:
 def rebuild(settings: Settings, *, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
     """Write the state anew, as of the stage's committed offsets. Blocks; may be repeated.
 
-    Records below them without an outcome were held when the changelog was lost: they are held again.
+    Records below them without an outcome were held when the changelog was lost: they are held again. Those
+    older than what the outcomes topic still keeps have had theirs: nobody is told of them again.
 
     Raises
     ------
@@ -100,9 +109,9 @@ def rebuild(settings: Settings, *, progress: Callable[[int], None] = lambda _: N
     """
     refuse_while_running(settings)
     committed = committed_offsets(settings.kafka, settings.deduplicate.group_id, settings.topics.scores)
-    outcomes = _outcomes(settings)
+    decided = _decided(settings)
     groups = _groups(settings)
-    groupings = _regroup(settings, committed, outcomes, groups, progress)
+    groupings = _regroup(settings, committed, decided, groups, progress)
     for grouping in groupings.values():
         _add_published(grouping, groups)
     return _write(settings, groupings)
@@ -120,10 +129,21 @@ def refuse_while_running(settings: Settings) -> None:
         )
 
 
-def _read(settings: Settings, topic: str, schema: str) -> Iterator[tuple[SourceRecord, dict[str, Any]]]:
+def _read(
+    settings: Settings, consumer: Consumer, topic: str, schema: str
+) -> Iterator[tuple[SourceRecord, dict[str, Any]]]:
+    """Records up to all that is written: what lies behind a transaction that is still open counts."""
+    kafka = settings.kafka
+    ends = written_ends(kafka, "lensnet-rebuild-ends", topic)
+    records = read_all(consumer, topic, ends=ends, timeout_s=settled_after_s(kafka))
+    return decoded(records, record_decoder(settings, schema), _refuse)
+
+
+@contextmanager
+def _consumer(settings: Settings) -> Iterator[Consumer]:
     consumer = clients.plain_consumer(settings.kafka, "lensnet-rebuild")
     try:
-        yield from decoded(read_all(consumer, topic), record_decoder(settings, schema), _refuse)
+        yield consumer
     finally:
         consumer.close()
 
@@ -132,13 +152,34 @@ def _refuse(_: SourceRecord, error: BadPacket) -> None:
     raise error
 
 
-def _outcomes(settings: Settings) -> dict[Position, bool]:
-    """Whether each decided record took part in grouping, by the rules of its time."""
-    return {
-        (entry["partition"], entry["offset"]): _took_part(entry)
-        for _, entry in _read(settings, settings.topics.outcomes, "outcome")
-        if entry["stage"] == STAGE
-    }
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Whether each decided record took part in grouping, by the rules of its time.
+
+    Outcomes older than ``kept_since`` (ms) may be gone; None: all are there.
+    """
+
+    took_part: dict[Position, bool]
+    kept_since: int | None
+
+    def of(self, record: SourceRecord) -> bool | None:
+        """None of a record that was held: it has no outcome, and would still have it."""
+        found = self.took_part.get((record.partition, record.offset))
+        if found is None and self.kept_since is not None and (record.timestamp or 0) < self.kept_since:
+            return True
+        return found
+
+
+def _decided(settings: Settings) -> _Decided:
+    topic = settings.topics.outcomes
+    took_part: dict[Position, bool] = {}
+    oldest: dict[int, int] = {}
+    with _consumer(settings) as consumer:
+        for record, entry in _read(settings, consumer, topic, "outcome"):
+            oldest.setdefault(record.partition, record.timestamp or 0)
+            if entry["stage"] == STAGE:
+                took_part[entry["partition"], entry["offset"]] = _took_part(entry)
+        return _Decided(took_part, kept_since(consumer, topic, oldest))
 
 
 def _took_part(entry: dict[str, Any]) -> bool:
@@ -149,15 +190,16 @@ def _took_part(entry: dict[str, Any]) -> bool:
 
 def _groups(settings: Settings) -> dict[str, _Group]:
     groups: dict[str, _Group] = {}
-    for _, alert in _read(settings, settings.topics.scored, "alert"):
-        groups.setdefault(alert["group_id"], _Group()).add(alert)
+    with _consumer(settings) as consumer:
+        for _, alert in _read(settings, consumer, settings.topics.scored, "alert"):
+            groups.setdefault(alert["group_id"], _Group()).add(alert)
     return groups
 
 
 def _regroup(
     settings: Settings,
     committed: dict[int, int],
-    outcomes: dict[Position, bool],
+    decided: _Decided,
     groups: dict[str, _Group],
     progress: Callable[[int], None],
 ) -> dict[int, Grouping]:
@@ -165,8 +207,7 @@ def _regroup(
     told = {group.candidate_id: group for group in groups.values() if group.live}
     groupings: dict[int, Grouping] = {}
     decode = record_decoder(settings, "score")
-    consumer = clients.plain_consumer(settings.kafka, "lensnet-rebuild")
-    try:
+    with _consumer(settings) as consumer:
         records = read_all(consumer, settings.topics.scores)
         skipped = decoded(records, decode, lambda _record, _error: None)  # orders, and what was quarantined
         for n, (record, score) in enumerate(skipped):
@@ -174,7 +215,7 @@ def _regroup(
                 continue
             grouping = groupings.setdefault(record.partition, Grouping(settings.rules.grouping))
             arrival = _arrival(record, score)
-            took_part = outcomes.get((record.partition, record.offset))
+            took_part = decided.of(record)
             if took_part is None:
                 grouping.take(arrival, now_ms())
             elif took_part:
@@ -182,8 +223,6 @@ def _regroup(
             if arrival.home and arrival.sighting.candidate_id in told:
                 told[arrival.sighting.candidate_id].body = arrival.body
             progress(n + 1)
-    finally:
-        consumer.close()
     return groupings
 
 

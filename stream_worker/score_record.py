@@ -61,7 +61,7 @@ def score_record(
     hjd_last = last_hjd(candidate)
     # a replay looks at a candidate as of when it was made: the wall clock would call every archive stale
     seen_at = scored_at if candidate.replay_id is None else candidate.produced_at
-    age_days = seen_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
+    age_days = age_at(seen_at, hjd_last)
     ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
     yes, maybe, no = class_probabilities
     calibration = None if model.provisional else model.calibration
@@ -115,6 +115,11 @@ def score_record(
         "received_at": received_at,
         "scored_at": scored_at,
     }
+
+
+def age_at(seen_at: int, hjd_last: float) -> float:
+    """Days from the newest observation (HJD - 2450000) to a time in milliseconds since 1970-01-01 UTC."""
+    return seen_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
 
 
 def decisions(p_review: float, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -137,6 +137,16 @@ def _watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) 
             return low, high
 
 
+def kept_since(consumer: Consumer, topic: str, oldest: Mapping[int, int]) -> int | None:
+    """Since when (ms) a topic keeps every record; None: since ever.
+
+    ``oldest`` is the timestamp of the first record that was read of each partition.
+    """
+    now_ms = int(time.time() * 1000)  # of a partition that was emptied: whatever it held is gone
+    trimmed = [oldest.get(n, now_ms) for n, (low, _) in watermarks(consumer, topic).items() if low > 0]
+    return max(trimmed, default=None)
+
+
 def written_ends(
     kafka: KafkaSettings, client_id: str, topic: str, partitions: Collection[int] | None = None
 ) -> dict[int, int]:

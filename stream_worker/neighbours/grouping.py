@@ -79,8 +79,8 @@ class Grouping:
         if star.has(sighting.candidate_id):
             return [immediate(arrival, OutcomeKind.DUPLICATE)]
         star = star.with_sighting(sighting)
-        if arrival.home:
-            star = self._hold(key, star, arrival, now_ms)
+        if arrival.home:  # a position that moves across a cell's edge makes a halo copy the star itself
+            star = self._hold(key, replace(star, home=True), arrival, now_ms)
         self._put(key, star)
         effects = self._reconsider_neighbours(key, star)
         self._advance(arrival.space, sighting.t_cut, now_ms)
@@ -155,7 +155,7 @@ class Grouping:
         key = StarKey(arrival.space, arrival.cell, sighting.star_id)
         star = self.star(key) or Star(sighting.star_id, arrival.home, sighting.ra, sighting.dec)
         if sighting.p_review >= self._rules.group_at and not star.has(sighting.candidate_id):
-            self._put(key, star.with_sighting(sighting))
+            self._put(key, replace(star.with_sighting(sighting), home=star.home or arrival.home))
             self._advance(arrival.space, sighting.t_cut, now_ms)
 
     def load(self, key: StarKey, star: Star, now_ms: int) -> None:

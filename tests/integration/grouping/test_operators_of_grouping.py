@@ -10,6 +10,7 @@ import time
 from itertools import islice
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 from support.sky import SPACE, offset_by, sighting
 from support.stream import Stream
@@ -52,6 +53,14 @@ def recreate(stream, topic, partitions):
     wait_for(lambda: topic not in admin.list_topics(timeout=10).topics, "topic not deleted")
     new = NewTopic(topic, partitions, 1, config={"cleanup.policy": "compact"})
     admin.create_topics([new])[topic].result(30)
+
+
+def forget(stream, topic):
+    """Delete the records of a topic, as its retention does sooner or later."""
+    admin = admin_client(stream.settings.kafka, "test")
+    partitions = admin.list_topics(topic, 10).topics[topic].partitions
+    for deleted in admin.delete_records([TopicPartition(topic, n, OFFSET_END) for n in partitions]).values():
+        deleted.result(30)
 
 
 @pytest.mark.timeout(1500)
@@ -123,6 +132,12 @@ def test_subscribe_retract_change_rules_hold_rebuild_and_refuse(kafka, topic_pre
         live = {a["star_id"]: a["alert_type"] for a in stream.read("scored", "alert")}
         assert live == {"A": "INITIAL", "C": "RETRACTION", "E": "INITIAL", "F": "INITIAL"}
     assert codes == [0, 0]
+
+    forget(stream, stream.settings.topics.outcomes)
+    recreate(stream, neighbours, 3)
+    code, out, err = command(stream, environ, "rebuild", "--json")
+    assert code == 0, err
+    assert json.loads(out)["held"] == 0, "what had its outcome long ago must not be told of again"
 
     recreate(stream, neighbours, 2)
     refused = start_worker("deduplicate", environ, tmp_path)

@@ -398,3 +398,70 @@ def test_ids_are_deterministic_and_apart():
     live, replayed = group_id(Space("CURRENT", None), "s"), group_id(Space("ARCHIVAL", "r1"), "s")
     assert live == group_id(Space("CURRENT", None), "s") != replayed
     assert len({alert_id(live, "c", t, r) for t in ("INITIAL", "UPDATE") for r in (0, 1)}) == 4
+
+
+def test_a_registry_out_of_reach_when_a_hold_ends_loses_nothing():
+    """What was held before a restart may have been written with a schema that this process never saw."""
+    reachable = [True]
+
+    def decode_score(packet):
+        if not reachable[0]:
+            raise RegistryUnavailable("no registry")
+        return decoder("score")(packet)
+
+    bench = Bench(decode_score=decode_score)
+    bench.run(bench.records(star("EVENT")))
+    reachable[0] = False
+    with pytest.raises(RetryLater, match="no registry"):
+        bench.run(after_ms=2_000)
+    bench.stage.rewound()
+    reachable[0] = True
+    assert alerts(bench.run()) == [("INITIAL", "EVENT", "threshold_crossed:balanced")]
+
+
+def test_a_partition_without_a_changelog_stops_the_stage():
+    bench = Bench()
+    bench.stage._read_state = lambda partitions: {p: {} for p in partitions if p < 3}
+    with pytest.raises(
+        StageFatal, match=r"lensnet.neighbours lacks the partitions \[3\] that lensnet.scores"
+    ):
+        bench.stage.restore([2, 3])
+
+
+def test_an_alert_tells_its_age_when_it_is_sent():
+    """The grouping stage may be days behind: what was fresh when it was scored is not any more."""
+    for space in (SPACE, Space("ARCHIVAL", "r1")):
+        bench = Bench()
+        records = bench.records(star("EVENT"), space=space)
+        score = decoder("score")(records[0].value)
+        bench.run(records)
+        (alert,) = read(bench.run(after_ms=3 * 86_400_000), TOPICS.scored, "alert")
+        now = bench.now / 86_400_000 + 2_440_587.5 - 2_450_000
+        age = score["data_age_days"] if space.replay_id else now - score["hjd_last"]
+        assert alert["data_age_days"] == pytest.approx(age)
+        assert alert["stale"] == (score["stale"] if space.replay_id else True)
+
+
+def across_an_edge(bench):
+    """Records of X beside the edge of a cell, of X beyond it, and of a brighter Y known only there."""
+    for east in range(0, 6000, 3):
+        before, moved, brighter = (
+            bench.records(star(name, east + more, 400, t_cut=t_cut, delta_chi2=delta_chi2))
+            for name, more, t_cut, delta_chi2 in (
+                ("X", 0, 9300.75, 500.0),
+                ("X", 16, 9301.75, 2000.0),
+                ("Y", 34, 9301.75, 9000.0),
+            )
+        )
+        in_cells = [len(records) for records in (before, moved, brighter)]
+        if in_cells == [2, 2, 1] and before[0].key != moved[0].key == brighter[0].key:
+            return before, moved, brighter
+    raise AssertionError("no edge found")
+
+
+def test_a_star_whose_position_crosses_the_edge_of_a_cell_is_one_there_too():
+    """Its copy in the cell next door, where it now belongs, must be taken back as any star."""
+    bench, told = Bench(), []
+    for records in across_an_edge(bench):
+        told += alerts(bench.run(records)) + alerts(bench.run(after_ms=2_000))
+    assert [alert[:2] for alert in told[-2:]] == [("RETRACTION", "X"), ("INITIAL", "Y")]
