@@ -240,6 +240,8 @@ def test_replay_is_a_job_that_another_replay_does_not_change(helm):
     args = containers_of(job)[0]["args"]
     assert args[:2] == ["replay", "/archive"]
     assert args[args.index("--replay-id") + 1] == "season-2021"
+    # without it the worker counts the node's cores, whatever the pod's limit is
+    assert args[args.index("--scorers") + 1] == "2"
     again = merged(BASE, REPLAY, {"replay": {"id": "season-2022"}})
     assert job["metadata"]["name"] not in {m["metadata"]["name"] for m in helm.render(again)}
 
