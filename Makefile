@@ -94,7 +94,7 @@ model: model-seasons ## simulate, train and evaluate the bundle that ships anew 
 	test -e $(MODEL)/set || $(BIN)/model-build dataset $(MODEL)/train $(MODEL)/train-7 $(MODEL)/train-12 --out $(MODEL)/set
 	$(BIN)/model-build train --set $(MODEL)/set --out $(MODEL)/run --resume
 	$(BIN)/model-build export $(MODEL)/run --set $(MODEL)/set --stream $(MODEL)/stream-9 --stream $(MODEL)/stream-10 \
-	  --cache $(MODEL)/evaluation --out $(MODEL)/lensnet
+	  --cache $(MODEL)/evaluation --release 1.2.1 --out $(MODEL)/lensnet
 	$(BIN)/model-build check $(MODEL)/lensnet --set $(MODEL)/set
 	$(BIN)/model-build evaluate --bundle $(MODEL)/lensnet --season $(MODEL)/season --stream $(MODEL)/stream \
 	  --perturbed $(MODEL)/perturbed --set $(MODEL)/set --set-season $(MODEL)/train --run $(MODEL)/run \

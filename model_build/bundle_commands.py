@@ -28,7 +28,7 @@ _AT_ONCE = 16
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  model-build export run --set set --stream stream --stream another --out bundle\n"
+    "  model-build export run --set set --stream stream --stream another --release 2.0.0 --out bundle\n"
     "  model-build export two three --set set --base-rate 0.02 --out bundle  # a run for each task\n"
     "  model-build export bundle --out lensnet.tar.gz                        # a bundle anew"
 )
@@ -72,7 +72,7 @@ _AT_ONCE = 16
     help="JSON object of further rows for the model card.",
 )
 @click.option("--name", default="lensnet", show_default=True, help="Name of the bundle.")
-@click.option("--release", default="1.2.0", show_default=True, help="Version of the bundle.")
+@click.option("--release", default="0+local", show_default=True, help="Version of the bundle.")
 @click.option("--provisional", is_flag=True, help="Mark it as one whose scores mean nothing yet.")
 def export(
     *,
@@ -254,6 +254,7 @@ def _same_release(bundle: Bundle) -> Release:
         model_card=bundle.files[MODEL_CARD_FILE].decode(),
         chosen_threshold=manifest.thresholds.chosen,
         calibration=None if manifest.calibration is None else manifest.calibration.model_dump(),
+        made_of=None if manifest.made_of is None else manifest.made_of.model_dump(),
     )
 
 

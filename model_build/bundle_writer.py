@@ -48,6 +48,7 @@ class Release:
     model_card: str
     chosen_threshold: float | None = None
     calibration: Mapping[str, float] | None = None
+    made_of: Mapping[str, Sequence[str]] | None = None
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> Bundle:
@@ -149,6 +150,7 @@ def _manifest(
         "thresholds": {**THRESHOLDS, "chosen": release.chosen_threshold},
         "calibration": None if release.calibration is None else dict(release.calibration),
         "network": networks,
+        "made_of": None if release.made_of is None else dict(release.made_of),
         "training_data_sha256": release.training_data_sha256,
         "git_commit": release.git_commit,
         "metrics": dict(release.metrics),

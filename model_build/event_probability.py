@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model_build.evaluation.calibration import Calibration, fit_calibration
-from model_build.evaluation.scored import ScoredSeason
+from model_build.evaluation.scored import ScoredSeason, require_natural
 from model_build.season.review import EVENT
 from model_build.training_set.split import IntArray
 from stream_worker.bundle import CLASSES
@@ -19,12 +19,16 @@ _YES = CLASSES.index("yes")
 
 @dataclass(frozen=True, slots=True)
 class EventProbability:
-    """A calibration of p_yes, the share of events where it holds, and in words what it was fitted to."""
+    """A calibration of p_yes, the share of events where it holds, and in words what it was fitted to.
+
+    ``streams`` are the SHA-256 of the seasons among that, the data of the labelled stars left out.
+    """
 
     slope: float
     offset: float
     base_rate: float
     fitted_to: str
+    streams: tuple[str, ...] = ()
 
     @property
     def in_manifest(self) -> dict[str, float]:
@@ -40,13 +44,11 @@ def fit_to_streams(streams: Sequence[ScoredSeason]) -> EventProbability:
     Raises
     ------
     ValueError
-        If a season is no stream; no candidate, or each, is of an event; or p_yes is no larger for those.
+        If a season is no natural stream; no candidate, or each, is of an event; or p_yes is no larger for
+        those.
     """
     for stream in streams:
-        if stream.record.contents != "stream":
-            raise ValueError(
-                f"{stream.directory} is no natural stream: it holds {stream.record.contents} stars"
-            )
+        require_natural(stream)
     p_yes = np.concatenate([stream.candidates.class_probabilities[:, _YES] for stream in streams])
     is_event = np.concatenate([stream.candidates.kinds == EVENT for stream in streams])
     seeds = ", ".join(str(stream.record.seed) for stream in streams)
@@ -54,7 +56,8 @@ def fit_to_streams(streams: Sequence[ScoredSeason]) -> EventProbability:
         fit_calibration(p_yes, is_event),
         float(is_event.mean()),
         f"the {is_event.size:,} candidates of simulated natural streams (seeds {seeds}), "
-        f"{int(is_event.sum()):,} of them of an event, none of which is evaluated on",
+        f"{int(is_event.sum()):,} of them of an event",
+        tuple(stream.sha256 for stream in streams),
     )
 
 
@@ -78,7 +81,10 @@ def fit_at_base_rate(scores: Scores, labels: IntArray, base_rate: float) -> Even
     )
 
 
-def _rounded(fitted: Calibration, base_rate: float, fitted_to: str) -> EventProbability:
+def _rounded(
+    fitted: Calibration, base_rate: float, fitted_to: str, streams: tuple[str, ...] = ()
+) -> EventProbability:
     if fitted.slope <= 0.0:
         raise ValueError(f"p_yes tells no events: the log odds have slope {fitted.slope:.3f}, expected > 0")
-    return EventProbability(round(fitted.slope, 6), round(fitted.offset, 6), round(base_rate, 6), fitted_to)
+    slope, offset, base_rate = (round(value, 6) for value in (fitted.slope, fitted.offset, base_rate))
+    return EventProbability(slope, offset, base_rate, fitted_to, streams)

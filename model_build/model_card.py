@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from model_build.event_probability import EventProbability
 
@@ -11,10 +11,15 @@ _PROVISIONAL = """**Provisional.** Its scores say nothing yet about real events;
 
 """
 
+_APART: Final = {
+    "cluster": "no cluster (stars within 20 arcsec of each\nother by steps, or of one artefact) on two sides",
+    "star": "no star on two sides, though its neighbours or\nothers of the same artefact may be",
+}
+
 _CARD = """# {name} {version}
 
 {provisional}## What it is
-A branched recurrent network (one encoder per site: CTIO, SAAO, SSO) after Viaña et al. 2025
+A branched recurrent network ({encoders}: CTIO, SAAO, SSO) after Viaña et al. 2025
 (arXiv:2501.06293), with two heads:
 - `p_review`: chance that a light-curve reviewer would pass the candidate (Yes and Maybe against No).
   It does not mean "microlensing": by the survey's labels 40 % of its positives are artefacts;
@@ -23,7 +28,7 @@ A branched recurrent network (one encoder per site: CTIO, SAAO, SSO) after Viañ
 {p_event}
 
 Input: the twelve channels of `manifest.json`, up to 1,500 observations of each site. Missing sites,
-sky background, seeing and PSF quality are allowed; in training they were dropped at random.
+sky background, seeing and PSF quality are allowed.
 
 ## Intended use
 To rank what KMTNet's AlertFinder flags, in the stream and in archives, before people look at images;
@@ -42,8 +47,7 @@ that of its label's date.
 {training}
 
 {n_train:.0f} stars to train, with crops of their light curves, {n_validation:.0f} to stop early and to
-choose the threshold {chosen:.3f}, {n:.0f} held out; no cluster of stars (within 20 arcsec of each
-other by steps, or of one artefact) on two sides.
+choose the threshold {chosen:.3f}, {n:.0f} held out; {apart}.
 
 ## Held-out figures
 | | |
@@ -74,6 +78,8 @@ def model_card(
     season: Mapping[str, Any],
     further: Sequence[Mapping[str, Any]] = (),
     training: Mapping[str, Any],
+    split_by: str,
+    shared: bool,
     chosen: float,
     p_event: EventProbability | None,
     evaluation: Mapping[str, Any] | None,
@@ -91,6 +97,10 @@ def model_card(
         Seasons that were trained on whole, of the same manifest.
     training
         What to say of how it was trained, by what it is.
+    split_by
+        "cluster" or "star", as in the training set's manifest.
+    shared
+        Whether one encoder reads all sites.
     chosen
         As in the bundle's manifest.
     p_event
@@ -106,6 +116,8 @@ def model_card(
         p_event=_p_event(p_event),
         season=_rows(_season(season) | _further(further)),
         training=_rows(training),
+        apart=_APART[split_by],
+        encoders="one encoder for all sites" if shared else "one encoder per site",
         rows=_rows(shown),
         evaluation=_evaluation(evaluation),
         chosen=chosen,

@@ -79,6 +79,8 @@ def release_of(
             season=of.manifest["season"],
             further=of.manifest["further"],
             training=training,
+            split_by=of.manifest["split_by"],
+            shared=all(network.options.shared for network in networks.graphs.values()),
             chosen=chosen,
             p_event=p_event,
             evaluation=named.evaluation,
@@ -86,7 +88,17 @@ def release_of(
         ),
         chosen_threshold=chosen,
         calibration=None if p_event is None else p_event.in_manifest,
+        made_of={
+            "trained_on": seasons_of(of),
+            "calibrated_on": () if p_event is None else p_event.streams,
+        },
     )
+
+
+def seasons_of(training_set: TrainingSet) -> tuple[str, ...]:
+    """SHA-256 of the data of each season that a training set is made of."""
+    manifest = training_set.manifest
+    return tuple(season["sha256"] for season in (manifest["season"], *manifest["further"]))
 
 
 def p_event_at(networks: Networks, of: TrainingSet, base_rate: float) -> EventProbability:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from model_build.augment import Losses
 from model_build.bundle_writer import write_bundle
+from model_build.dataset import data_sha256, read_season
 from model_build.evaluation.scored import score_season
 from model_build.event_probability import EventProbability, fit_to_streams
 from model_build.network_bundle import Networks, bundle_files, network_from, one_each, two_headed
 from model_build.progress import Progress
-from model_build.release import Named, p_event_at, release_of
+from model_build.release import Named, p_event_at, release_of, seasons_of
 from model_build.training.run_folder import read_best, read_checkpoint, read_run
 from model_build.training_set.crew import open_crew
 from model_build.training_set.reader import TrainingSet
@@ -50,15 +52,27 @@ def files_of_runs(
     ------
     ValueError
         If the folders hold anything else, or runs on another training set; if p_event can't be fitted.
-    BadArchive, BadContainer
+    BadArchive, BadContainer, DatasetError
         If a stream can't be read.
     """
     networks, training = _networks_of_runs(runs, of.sha256)
     p_event = None if base.rate is None else p_event_at(networks, of, base.rate)
     if base.streams:
         plain = bundle_files(networks, release_of(networks, of, None, named, training))
+        _refuse_used_twice(base.streams, of)
         p_event = _p_event_of_streams(plain, base, progress)
     return bundle_files(networks, release_of(networks, of, p_event, named, training))
+
+
+def _refuse_used_twice(streams: Sequence[Path], of: TrainingSet) -> None:
+    """Refuse a stream that the networks were trained on, where p_yes is too sure, or that comes again."""
+    used = dict.fromkeys(seasons_of(of), f"a season of {of.path}")
+    for stream in streams:
+        read_season(stream)  # tells what is wrong with a folder that holds none
+        sha256 = data_sha256(stream)
+        if sha256 in used:
+            raise ValueError(f"{stream} is {used[sha256]}: p_event must be fitted to other streams")
+        used[sha256] = f"the same stream as {stream}"
 
 
 def _p_event_of_streams(plain: Mapping[str, bytes], base: Base, progress: Progress) -> EventProbability:
@@ -88,9 +102,22 @@ def _networks_of_runs(runs: Sequence[Path], training_set: str) -> tuple[Networks
             f"seed {run.seed}"
         )
         told[f"trained on, {run.task}"] = "; ".join(_TOLD[name] for name in run.options.origins)
+        told[f"left out at random, {run.task}"] = _lost(run.options.losses)
     if len(runs) == 1 and "both" in networks:
         both = networks["both"]
         return two_headed(both.model, both.options), told
     if len(runs) == len(networks) == 2 and "both" not in networks:
         return one_each(networks["binary"], networks["multiclass"]), told
     raise ValueError(f"expected a run of both tasks or one of each, got {', '.join(sorted(networks))}")
+
+
+def _lost(losses: Losses) -> str:
+    """What of an example was lost at random in training."""
+    chances = {
+        "each site": losses.site,
+        "each of sky, seeing and PSF quality": losses.column,
+        "all of these": losses.all_columns,
+        "up to this share of the observations": losses.rows,
+    }
+    told = ", ".join(f"{what} {chance:.0%}" for what, chance in chances.items() if chance)
+    return told or "nothing"

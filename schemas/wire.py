@@ -13,12 +13,13 @@ from typing import Final
 
 SINGLE_OBJECT_MARKER: Final = b"\xc3\x01"
 CONFLUENT_MAGIC: Final = b"\x00"
+MAX_SCHEMA_ID: Final = 2**31 - 1
+"""Registries count in Java's int; a packet's four bytes can say more."""
 
 _FINGERPRINT = struct.Struct("<Q")
 _SCHEMA_ID = struct.Struct(">I")
 _SINGLE_OBJECT_HEADER: Final = len(SINGLE_OBJECT_MARKER) + _FINGERPRINT.size
 _CONFLUENT_HEADER: Final = len(CONFLUENT_MAGIC) + _SCHEMA_ID.size
-_MAX_SCHEMA_ID: Final = 2**31 - 1
 _SHOWN: Final = 10
 
 
@@ -36,7 +37,10 @@ class SingleObject:
 
 @dataclass(frozen=True, slots=True)
 class Confluent:
-    """A packet in Confluent framing; ``body`` is a view of the packet, not a copy."""
+    """A packet in Confluent framing; ``body`` is a view of the packet, not a copy.
+
+    ``schema_id`` is what its four bytes say, also where that is above `MAX_SCHEMA_ID`.
+    """
 
     schema_id: int
     body: memoryview
@@ -61,10 +65,10 @@ def frame_confluent(schema_id: int, body: bytes) -> bytes:
     Raises
     ------
     ValueError
-        The schema id is not a non-negative 32-bit integer (registries count in Java's int).
+        The schema id is negative or above `MAX_SCHEMA_ID`.
     """
-    if not 0 <= schema_id <= _MAX_SCHEMA_ID:
-        raise ValueError(f"schema id {schema_id}: expected 0 to {_MAX_SCHEMA_ID}")
+    if not 0 <= schema_id <= MAX_SCHEMA_ID:
+        raise ValueError(f"schema id {schema_id}: expected 0 to {MAX_SCHEMA_ID}")
     return b"".join((CONFLUENT_MAGIC, _SCHEMA_ID.pack(schema_id), body))
 
 

@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 SCORE_SCHEMA = schemas.load("score", 1)
 STAGE = "score"
+MAX_SCORE_BYTES = 1_000_000
+"""A broker takes 1,048,588 bytes with what is around them; a larger score would abort its batch for ever."""
 
 
 class Steps(Protocol):
@@ -98,7 +100,7 @@ class ScoreStage:
         RetryLater
             The schema registry is out of reach.
         """
-        self.rules.refresh()
+        self.sky.follow(self.rules.refresh().neighbour_radius_arcsec)
         received_at = self.clock()
         outputs: list[OutputRecord] = []
         decoded = list(self._decode(records, outputs))
@@ -197,9 +199,11 @@ class ScoreStage:
         outputs = []
         for cell in cells:
             copy = {**score, "cell": cell, "home_cell": cells[0], "halo": cell != cells[0]}
-            outputs.append(
-                self.writer.write(self.topics.scores, SCORE_SCHEMA, copy, key=str(cell), headers=trace)
-            )
+            written = self.writer.write(self.topics.scores, SCORE_SCHEMA, copy, key=str(cell), headers=trace)
+            size = len(written.value or b"")
+            if size > MAX_SCORE_BYTES:
+                raise ValueError(f"the score has {size} bytes: expected at most {MAX_SCORE_BYTES}")
+            outputs.append(written)
         if score["light_curve_id"] is not None:
             schema = source.header(SCHEMA_HEADER) or f"{CANDIDATE.name}/{CANDIDATE.version}"
             headers = (*trace, (SCHEMA_HEADER, schema[:MAX_HEADER_TEXT].encode()))

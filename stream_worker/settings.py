@@ -34,6 +34,8 @@ _SENSITIVE = re.compile(
 )
 _MASK = "**********"
 _PROPERTY_SECTIONS = frozenset({"properties", "consumer_properties", "producer_properties", "secret_files"})
+_ADDRESSES = (("registry", "url"), ("tracing", "endpoint"))
+"""Settings that may hold ``user:password@``."""
 _UNDERSCORED_PROPERTIES = frozenset({"log_level", "enabled_events"})
 _VALUE_NOT_SHOWN = frozenset({"extra_forbidden", "model_type", "dict_type"})
 _OWNED_PROPERTIES = {
@@ -275,7 +277,9 @@ class Settings(_Section):
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of its manifest.json; any other bundle is refused",
     )
-    max_packet_bytes: int = Field(default=2 * 2**20, ge=1024, description="larger packets are quarantined")
+    max_packet_bytes: int = Field(
+        default=2 * 2**20, ge=1024, le=16 * 2**20, description="larger packets are quarantined"
+    )
     _file: Path | None = PrivateAttr(default=None)
     quarantine_raw_bytes: int = Field(default=2 * 2**20, ge=0, le=8 * 2**20, description="raw bytes kept")
 
@@ -287,13 +291,13 @@ class Settings(_Section):
     def describe(self) -> dict[str, Any]:
         """Settings for a log line: what may be a secret is masked, by its name or within an address."""
         shown = self.model_dump(mode="json")
-        if self.registry.url is not None:
-            shown["registry"]["url"] = without_credentials(self.registry.url)
+        for section, name in _ADDRESSES:
+            if shown[section][name] is not None:
+                shown[section][name] = without_credentials(shown[section][name])
         for section in ("properties", "consumer_properties", "producer_properties"):
             clear = getattr(self.kafka, section)
             shown["kafka"][section] = {
-                name: _MASK if is_sensitive(name) else value.get_secret_value()
-                for name, value in clear.items()
+                name: _shown_property(name, value.get_secret_value()) for name, value in clear.items()
             }
         return shown
 
@@ -341,13 +345,19 @@ def load_settings(
     return settings
 
 
+def _shown_property(name: str, value: str) -> str:
+    if is_sensitive(name):
+        return _MASK
+    return without_credentials(value) if "://" in value else value
+
+
 def _shown_input(error: Any) -> str:
     value = error.get("input")
     path = ".".join(map(str, error["loc"]))
     # a misplaced value may be a secret: only those of known settings are shown
     if error["type"] in _VALUE_NOT_SHOWN or is_sensitive(path) or "properties" in path:
         return ""
-    if path == "registry.url" or isinstance(value, dict | BaseModel):
+    if error["loc"] in _ADDRESSES or isinstance(value, dict | BaseModel):
         return ""
     return f", got {value!r}"
 

@@ -28,6 +28,15 @@ class SkyCells:
 
         self._degree = units.deg
         self._healpix = HEALPix(nside=2**ORDER, order="nested")
+        self._set_radius(radius_arcsec)
+
+    def follow(self, radius_arcsec: float) -> None:
+        """Take another radius, if it is another: the cells stay as they are, the copies change."""
+        if radius_arcsec != self._radius_arcsec:
+            self._set_radius(radius_arcsec)
+
+    def _set_radius(self, radius_arcsec: float) -> None:
+        self._radius_arcsec = radius_arcsec
         self._reach_deg = (radius_arcsec + _CURVATURE_ARCSEC) / 3600
         angle = np.linspace(0, 2 * np.pi, _RING_POINTS, endpoint=False)
         self._ring_deg = 2 * radius_arcsec / 3600 * np.stack([np.cos(angle), np.sin(angle)])

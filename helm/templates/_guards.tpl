@@ -72,6 +72,9 @@ here: relations between values.
 {{- if contains "@" (default "" $v.settings.registry.url) -}}
 {{- $faults = append $faults "settings.registry.url holds credentials, which would put a secret into a ConfigMap; use settings.registry.username and registry.existingSecret" -}}
 {{- end -}}
+{{- if contains "@" (default "" $v.settings.tracing.endpoint) -}}
+{{- $faults = append $faults "settings.tracing.endpoint holds credentials, which would put a secret into a ConfigMap; take OTEL_EXPORTER_OTLP_HEADERS from a Secret with extraEnv" -}}
+{{- end -}}
 {{- if and $v.replay.enabled (not $v.replay.id) -}}
 {{- $faults = append $faults "replay.id is empty: it names the replay's own topics and consumer groups" -}}
 {{- end -}}

@@ -57,6 +57,19 @@ def binary_statistic(
     return _balanced(resampling, passed == (labels != NO), side, len(SIDES))
 
 
+def binary_at_mix(
+    resampling: Resampling, passed: BoolArray, labels: NDArray[np.int64], maybe_share: float
+) -> Float64Array:
+    """Mean accuracy [1 + draws] of the binary decision where ``maybe_share`` of the positives are Maybe.
+
+    Seasons differ in that share, and Maybes are the harder half: only at one share are they compared.
+    """
+    of = _balanced(resampling, passed == (labels != NO), labels, len(CLASSES))[1]
+    shares_of = np.array([1.0 - maybe_share, maybe_share])
+    positive = np.where(shares_of > 0, of[:, :NO] * shares_of, 0.0).sum(axis=1)
+    return np.asarray((positive + of[:, NO]) / 2, np.float64)
+
+
 def multiclass_statistic(
     resampling: Resampling, predicted: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> tuple[Float64Array, Float64Array]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stream_worker.bundle import Bundle
 
 _NEEDS = ("matplotlib", "sklearn", "pyarrow", "scipy", "threadpoolctl", "onnxruntime")
+_TO_SIMULATE = ("astropy", "VBMicrolensing")
 _CACHE = Path(".cache") / "evaluation"
 _INTERRUPTED = 130
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -95,13 +96,13 @@ def evaluate(
     alerts a night against completeness, lead time, calibration at the survey's base rate. Scores are kept
     in the cache under the hashes of bundle and season; an interrupted evaluation goes on from there.
     """
-    require_training_libraries(*_NEEDS)
+    require_training_libraries(*_NEEDS, *(() if season else _TO_SIMULATE))
     if set_season is not None and training_set is None:
         raise click.UsageError("--set-season goes with --set")
     if not out.absolute().parent.is_dir():
         raise click.UsageError(f"{out.parent}: no such folder, the page would go there")
     from model_build.baselines.numbers import BadBaselines, read_baselines
-    from model_build.evaluation.evaluate import Inputs, own_season
+    from model_build.evaluation.evaluate import Inputs
 
     try:
         of_baselines = None if baselines is None else read_baselines(baselines)
@@ -113,24 +114,36 @@ def evaluate(
     try:
         with progress_on_stderr() as progress:
             inputs = Inputs(
-                season=season or own_season(cache, workers, progress),
+                season=season or _own_season(cache, workers, progress),
                 stream=stream,
                 perturbed=perturbed,
                 training_set=training_set,
                 set_season=set_season,
                 run=run,
+                baselines=of_baselines,
             )
-            numbers = _evaluate(inputs, bundle, of_baselines, out, images, workers, cache, progress)
+            numbers = _evaluate(inputs, bundle, out, images, workers, cache, progress)
     except KeyboardInterrupt:
         click.echo("interrupted: the same command goes on from here", err=True)
         sys.exit(_INTERRUPTED)
+    for doubt in numbers["doubts"]:
+        click.echo(f"Doubtful: {doubt}", err=True)
     _tell(numbers, out, time.monotonic() - start, as_json=as_json)
+
+
+def _own_season(cache: Path, workers: int, progress: Progress) -> Path:
+    from model_build.evaluation.evaluate import own_season
+    from model_build.season.command import FolderInUse
+
+    try:
+        return own_season(cache, workers, progress)
+    except (FolderInUse, ValueError) as error:
+        raise click.ClickException(f"no season of its own: {error}") from error
 
 
 def _evaluate(
     inputs: Inputs,
     bundle: Bundle,
-    of_baselines: dict[str, Any] | None,
     out: Path,
     images: Path | None,
     workers: int,
@@ -147,6 +160,7 @@ def _evaluate(
     from model_build.evaluation.scoring import BundleChanged
     from model_build.evaluation.splits import OtherStandardisation
     from model_build.season_report.archive import BadArchive
+    from model_build.training.run_folder import BadRun
     from model_build.training_set.crew import open_crew
     from model_build.training_set.reader import BadTrainingSet
     from stream_worker.codec import BadContainer
@@ -157,15 +171,23 @@ def _evaluate(
         with open_crew(workers) as crew:
             found = run_evaluation(inputs, bundle, crew, cache, progress)
         numbers = numbers_of(found)
-        if of_baselines is not None:
-            numbers[DETAILS]["baselines"] = of_baselines
-        write_page(out, page_of(found, of_baselines))
+        if inputs.baselines is not None:
+            numbers[DETAILS]["baselines"] = inputs.baselines
+        write_page(out, page_of(found, inputs.baselines))
         if images is not None:
             write_images(images, found)
         write_page(out.with_suffix(".json"), json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     except OtherStandardisation as error:
         raise click.UsageError(f"{error}: add --set-season") from error
-    except (BadArchive, BadContainer, BadTrainingSet, BadHistory, DatasetError, BundleChanged) as error:
+    except (
+        BadArchive,
+        BadContainer,
+        BadTrainingSet,
+        BadHistory,
+        BadRun,
+        DatasetError,
+        BundleChanged,
+    ) as error:
         raise click.ClickException(str(error)) from error
     except (ProviderUnavailable, ScorerBroken, ScoringError) as error:
         raise click.ClickException(f"bundle {bundle.path}: {error}") from error

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from model_build.bootstrap import Estimate, Resampling
+import numpy as np
+
+from model_build.bootstrap import Estimate, Resampling, estimate
 from model_build.dataset import DatasetError, data_sha256
 from model_build.evaluation.accuracy import (
     Ceiling,
-    binary_statistic,
+    binary_at_mix,
     ceiling,
     difference,
     multiclass_statistic,
 )
+from model_build.evaluation.doubts import season_doubts, stranger_doubts
 from model_build.evaluation.history import History, read_history
 from model_build.evaluation.labelled import SEED, DateFigures, SeasonFigures, date_figures, season_figures
 from model_build.evaluation.missing import Loss, losses
@@ -34,22 +39,28 @@ from model_build.evaluation.streamed import StreamFigures, stream_figures
 from model_build.evaluation.sweep import sweep_thresholds
 from model_build.evaluation.thresholds import Thresholds, thresholds_of
 from model_build.evaluation.visibility import VisibilityCurve, score_visible, visibility_curve
+from model_build.metrics import NO
 from model_build.progress import Progress
 from model_build.season.command import Order, simulate_to
+from model_build.season.sections import as_table
 from model_build.season.sizes import size_of
 from model_build.training_set.crew import Crew
 from model_build.training_set.reader import TrainingSet, open_training_set
-from stream_worker.bundle import Bundle
+from stream_worker.bundle import CLASSES, Bundle
 from stream_worker.preprocessing.light_curve import Float64Array
 
 OWN_SEED: Final = 9001
 """Of the season that is simulated where none is given; nothing is trained or tuned on it."""
 ARGMAX: Final = "best on validation"
+MAYBE: Final = CLASSES.index("maybe")
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What to evaluate on; None leaves a part out. ``set_season`` is the archive of ``training_set``."""
+    """What to evaluate on; None leaves a part out.
+
+    ``set_season`` is the archive of ``training_set``, ``baselines`` what ``model-build baselines`` wrote.
+    """
 
     season: Path
     stream: Path | None = None
@@ -57,19 +68,22 @@ class Inputs:
     training_set: Path | None = None
     set_season: Path | None = None
     run: Path | None = None
+    baselines: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedFigures:
     """Of a season whose numbers were drawn anew.
 
-    ``fall`` and ``multiclass_fall`` are the mean accuracies of the season less those here; the stars
-    differ, so that both are resampled independently.
+    ``at_mix`` is the binary mean accuracy with as large a share of Maybes among the positives as in the
+    season; ``fall`` and ``multiclass_fall`` are the season's mean accuracies less ``at_mix`` and less that of
+    three classes. The stars differ, so that both are resampled independently.
     """
 
     season: ScoredSeason
     label: DateFigures
     ceiling: Ceiling
+    at_mix: Estimate
     fall: Estimate
     multiclass_fall: Estimate
 
@@ -100,7 +114,7 @@ class SetFigures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """All that was asked for."""
+    """All that was asked for; ``doubts`` say which of it proves less than it seems to."""
 
     bundle: Bundle
     thresholds: Thresholds
@@ -110,14 +124,25 @@ class Evaluation:
     stream: tuple[ScoredSeason, StreamFigures] | None
     training_set: SetFigures | None
     history: History | None
+    doubts: Sequence[str] = ()
 
 
 def own_season(cache: Path, workers: int, progress: Progress) -> Path:
-    """Simulate a small season that no training uses into the cache, if it is not there; about a minute."""
-    season = cache / f"season-ci-{OWN_SEED}"
+    """Simulate a small season that no training uses into the cache, if it is not there; about a minute.
+
+    Raises
+    ------
+    ValueError
+        If the folder there holds something else.
+    FolderInUse
+        If another process is at it.
+    """
+    order = Order(2021, OWN_SEED, size_of("ci"))
+    numbers = json.dumps(as_table(order.config()), sort_keys=True)
+    season = cache / f"season-ci-{OWN_SEED}-{sha256(numbers.encode()).hexdigest()[:12]}"
     simulate_to(
         season,
-        Order(2021, OWN_SEED, size_of("ci")),
+        order,
         workers=workers,
         cache=cache / "schedules",
         resume=True,
@@ -131,7 +156,7 @@ def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: 
 
     Raises
     ------
-    BadArchive, BadContainer, BadTrainingSet, BadHistory, DatasetError, OtherStandardisation
+    BadArchive, BadContainer, BadTrainingSet, BadHistory, BadRun, DatasetError, OtherStandardisation
         If an input can't be used.
     ValueError
         If a season lacks labelled stars of a side.
@@ -140,16 +165,23 @@ def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: 
     opened = None
     if inputs.training_set is not None:
         opened = _open_set(inputs.training_set, inputs.set_season, bundle)
+    doubts = stranger_doubts(
+        bundle,
+        training_set=None if opened is None else (opened.path, opened.sha256),
+        run=inputs.run,
+        baselines=inputs.baselines,
+    )
     thresholds = thresholds_of(bundle.manifest)
 
     def scored(path: Path, name: str) -> ScoredSeason:
         return score_season(path, bundle, crew, cache, name=name, progress=progress)
 
-    season = scored(inputs.season, "season")
+    judges = [season := scored(inputs.season, "season")]
     figures = season_figures(season, bundle.manifest, thresholds)
     perturbed = stream = found = None
     if inputs.perturbed is not None:
-        perturbed = perturbed_figures(season, scored(inputs.perturbed, "perturbed season"), thresholds)
+        judges.append(other := scored(inputs.perturbed, "perturbed season"))
+        perturbed = perturbed_figures(season, other, thresholds)
     if opened is not None:
         if inputs.set_season is not None:
             splits = splits_of_season(opened, scored(inputs.set_season, "training set's season"))
@@ -157,9 +189,10 @@ def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: 
             splits = score_set(opened, bundle, BundleRef.of(bundle).open(), progress)
         found = _set_figures(opened, splits, inputs.set_season, bundle, thresholds, crew, cache, progress)
     if inputs.stream is not None:
-        streamed = scored(inputs.stream, "stream")
+        judges.append(streamed := scored(inputs.stream, "stream"))
         stream = streamed, stream_figures(streamed, bundle.manifest, thresholds)
-    return Evaluation(bundle, thresholds, season, figures, perturbed, stream, found, history)
+    doubts += season_doubts(bundle, judges)
+    return Evaluation(bundle, thresholds, season, figures, perturbed, stream, found, history, doubts)
 
 
 def perturbed_figures(
@@ -169,18 +202,22 @@ def perturbed_figures(
     here, there = (one.candidates.labelled("label") for one in (season, perturbed))
     of_here, of_there = Resampling(here.clusters, SEED), Resampling(there.clusters, SEED + 1)
 
+    maybe_share = float(np.mean(here.labels[here.labels != NO] == MAYBE))
+
     def binary(resampling: Resampling, scored: Scored) -> Float64Array:
-        return binary_statistic(resampling, scored.p_review >= thresholds.chosen, scored.labels)[0]
+        return binary_at_mix(resampling, scored.p_review >= thresholds.chosen, scored.labels, maybe_share)
 
     def classes(resampling: Resampling, scored: Scored) -> Float64Array:
         predicted = scored.class_probabilities.argmax(axis=1)
         return multiclass_statistic(resampling, predicted, scored.labels)[0]
 
+    at_mix = binary(of_there, there)
     return PerturbedFigures(
         season=perturbed,
         label=date_figures(perturbed, "label", thresholds),
         ceiling=ceiling(of_there, there, thresholds.chosen, SEED),
-        fall=difference(binary(of_here, here), binary(of_there, there)),
+        at_mix=estimate(at_mix),
+        fall=difference(binary(of_here, here), at_mix),
         multiclass_fall=difference(classes(of_here, here), classes(of_there, there)),
     )
 

@@ -45,6 +45,7 @@ def numbers_of(evaluation: Evaluation) -> dict[str, Any]:
         },
         "season": _season(evaluation.season) | {"labelled": dict(label.n), "clusters": label.clusters},
         "first_date": None,
+        "doubts": list(evaluation.doubts),
     }
     if (first := evaluation.figures.first) is not None:
         found["first_date"] = {"binary": _mean(first.binary[CHOSEN]), "multiclass": _mean(first.multiclass)}
@@ -122,6 +123,7 @@ def _perturbed(its: PerturbedFigures) -> dict[str, Any]:
         "labelled": dict(its.label.n),
         "binary": _mean(its.label.binary[CHOSEN]) | _against(its.ceiling, "binary"),
         "multiclass": _mean(its.label.multiclass) | _against(its.ceiling, "multiclass"),
+        "binary_at_the_seasons_mix": its.at_mix.as_json(),
         "binary_fall": its.fall.as_json(),
         "multiclass_fall": its.multiclass_fall.as_json(),
     }

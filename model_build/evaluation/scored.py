@@ -86,10 +86,14 @@ class Scored:
         )
 
     def labelled(self, date: Date) -> Scored:
-        """Return one candidate of each labelled star: at its label's date, or of its first listing."""
+        """Return one candidate of each labelled star: at its label's date, or of its first listing.
+
+        Both are of the same stars; of some an archive may lack the first listing.
+        """
         if date == "label":
             return self.where(np.array([row.label is not None and row.selected for row in self.rows]))
-        first = [row.label is not None and row.run_id == row.first_run_id for row in self.rows]
+        stars = {row.star_id for row in self.rows if row.label is not None and row.selected}
+        first = [row.star_id in stars and row.run_id == row.first_run_id for row in self.rows]
         return self.where(np.array(first))
 
 
@@ -139,6 +143,26 @@ def score_season(
     runs = sorted(directory.glob(RUN_FILES))
     found = over_runs(runs, work, folder, crew, f"{name}: run files scored", progress)
     return ScoredSeason(directory, archive.record, sha256, _with_truth(archive, found))
+
+
+def require_natural(season: ScoredSeason) -> None:
+    """Refuse what has another share of events than the survey (SCIENCE d: a natural stream has one scale).
+
+    Raises
+    ------
+    ValueError
+        If the archive is no stream, or its events were drawn at another scale than all else.
+    """
+    record = season.record
+    if record.contents != "stream":
+        raise ValueError(
+            f"{season.directory} is no natural stream: it holds {record.contents} stars, not all listings"
+        )
+    if record.scale_events != record.scale_false:
+        raise ValueError(
+            f"{season.directory} is no natural stream: {record.scale_events:g} of the survey's events beside "
+            f"{record.scale_false:g} of all else, expected one scale"
+        )
 
 
 def branches_of(candidate: Candidate, bundle: Bundle) -> Branches | None:

@@ -48,7 +48,8 @@ def origin_section(evaluation: Evaluation) -> Section:
         "unweighted over the classes. A candidate with too few observations is never announced and counts "
         "as No."
     )
-    return Section("What was evaluated", lead, table(["", ""], rows))
+    doubts = "".join(paragraph(f"Doubtful: {doubt}.") for doubt in evaluation.doubts)
+    return Section("What was evaluated", lead, doubts + table(["", ""], rows))
 
 
 def accuracy_section(figures: SeasonFigures, thresholds: Thresholds) -> Section:
@@ -126,8 +127,8 @@ def calibration_section(figures: SeasonFigures) -> Section:
     """Reliability of the probabilities on the balanced season."""
     lead = (
         "p_review should be the share of Yes and Maybe, p_yes that of Yes, at the mix of classes that was "
-        "trained on. p_event is shifted to the survey's base rate: on this mix it must look too small, the "
-        "natural stream is where it counts. Larger points hold more candidates."
+        "trained on. p_event is for the base rate of a natural stream: on this mix it must look too small, "
+        "the stream is where it counts. Larger points hold more candidates."
     )
     found = list(figures.probabilities.items())
     body = figure(draw_reliability(found), "Reliability diagrams") + honesty_table(found)
@@ -145,11 +146,13 @@ def perturbed_section(figures: PerturbedFigures, season: SeasonFigures) -> Secti
     )
     lead = (
         f"The same on another season. {drawn} Its stars are others than the season's, so the two are "
-        "resampled independently: the interval of the fall is that of two independent samples."
+        "resampled independently: the interval of the fall is that of two independent samples. Maybes are "
+        "harder than Yes, so the fall of two classes is at the season's share of Maybes."
     )
     here, there = season.label, figures.label
     rows: list[list[object]] = [
-        ["binary, chosen threshold", here.binary[CHOSEN].mean, there.binary[CHOSEN].mean, figures.fall],
+        ["binary, chosen threshold, own mix", here.binary[CHOSEN].mean, there.binary[CHOSEN].mean, None],
+        ["the same, the season's mix", here.binary[CHOSEN].mean, figures.at_mix, figures.fall],
         ["three classes", here.multiclass.mean, there.multiclass.mean, figures.multiclass_fall],
         ["ceiling, binary", _mean(season.ceiling.binary), _mean(figures.ceiling.binary), None],
         ["ceiling, three classes", _mean(season.ceiling.multiclass), _mean(figures.ceiling.multiclass), None],

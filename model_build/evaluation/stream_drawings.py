@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -9,6 +11,7 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from model_build.evaluation.natural import Operation
+from model_build.evaluation.probabilities import Bins
 from model_build.evaluation.season_drawings import REVIEW_COLOUR, SOFT, YES_COLOUR, draw_bins
 from model_build.evaluation.stream import StreamCurve
 from model_build.evaluation.streamed import StreamFigures
@@ -89,27 +92,26 @@ def draw_event_probability(figures: StreamFigures) -> Figure:
     for which, colour in (("event", REVIEW_COLOUR), ("yes", YES_COLOUR)):
         its = figures.probabilities[which]
         draw_bins(left, its.equal_width, colour)
-        seen = its.equal_count
-        shown = seen.observed > 0
-        errors = np.abs(seen.interval - seen.observed)[:, shown]
         label = "true: is an event" if which == "event" else "true: labelled Yes"
-        right.errorbar(
-            seen.predicted[shown],
-            seen.observed[shown],
-            errors,
-            fmt="o",
-            ms=4,
-            color=colour,
-            lw=1.0,
-            label=label,
-        )
+        _draw_equal_count(right, its.equal_count, colour, label)
     left.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     right.set(xscale="log", yscale="log", xlim=(1e-5, 1.5), ylim=(1e-5, 1.5))
     what = "p_event" if figures.calibrated else "p_yes, not calibrated"
     name(left, what, "share true", "15 bins of equal width")
-    name(right, what, "share true", "15 bins of equal numbers, without empty ones")
+    name(right, what, "share true", "15 bins of equal numbers; arrow: none true")
     legend(fig, right, 2)
     return fig
+
+
+def _draw_equal_count(ax: Axes, bins: Bins, colour: str, label: str) -> None:
+    """Bins with their intervals; one in which nothing is true hangs from its 95 % limit, 3 of its number."""
+    some = bins.observed > 0
+    errors = np.abs(bins.interval - bins.observed)[:, some]
+    drawn: dict[str, Any] = {"color": colour, "lw": 1.0, "fmt": "o", "ms": 4}
+    ax.errorbar(bins.predicted[some], bins.observed[some], errors, label=label, **drawn)
+    none = ~some & (bins.n > 0)
+    at_most = 3.0 / bins.n[none]
+    ax.errorbar(bins.predicted[none], at_most, 0.6 * at_most, uplims=True, **(drawn | {"fmt": "none"}))
 
 
 def _lead(ax: Axes, edges: Float64Array, operation: Operation, title: str) -> None:

@@ -12,7 +12,7 @@ from model_build.bootstrap import Resampling
 from model_build.evaluation.labelled import SEED, YES
 from model_build.evaluation.natural import AtPurity, Operation, at_purity, operate
 from model_build.evaluation.probabilities import Honesty, honesty
-from model_build.evaluation.scored import Scored, ScoredSeason
+from model_build.evaluation.scored import Scored, ScoredSeason, require_natural
 from model_build.evaluation.stream import StreamCurve, stream_curve
 from model_build.evaluation.stream_stars import StreamStars, is_no, nights_of, stars_of
 from model_build.evaluation.thresholds import Thresholds, p_event
@@ -81,7 +81,14 @@ class StreamFigures:
 
 
 def stream_figures(stream: ScoredSeason, manifest: Manifest, thresholds: Thresholds) -> StreamFigures:
-    """Evaluate all candidates of a stream; blocks for up to a few minutes."""
+    """Evaluate all candidates of a stream; blocks for up to a few minutes.
+
+    Raises
+    ------
+    ValueError
+        If it is no natural stream.
+    """
+    require_natural(stream)
     scored = stream.candidates
     of = _Stream(
         scored,

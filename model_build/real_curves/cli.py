@@ -15,7 +15,7 @@ _NEEDS = ("matplotlib", "onnxruntime", "scipy", "pyarrow")
 
 @click.command(
     epilog="\b\nExamples:\n"
-    "  model-build report real --bundle stream_worker/bundles/lensnet-provisional --real realdata\n"
+    "  model-build report real --bundle stream_worker/bundles/lensnet --real realdata\n"
     "  LENSNET_REALDATA=realdata model-build report real --bundle bundle --out real.html --json"
 )
 @click.option(
@@ -52,6 +52,7 @@ def real(*, source: Path, folder: Path, out: Path, scores: Path | None, as_json:
     candidate. Takes a minute or two.
     """
     require_training_libraries(*_NEEDS)
+    from model_build.evaluation.streamed import EVENT_THRESHOLDS
     from model_build.real_curves.evaluate import evaluate
     from model_build.real_curves.section import section
     from model_build.realism.faults import BadInput
@@ -81,5 +82,8 @@ def real(*, source: Path, folder: Path, out: Path, scores: Path | None, as_json:
         return
     for one in results.tallies:
         announced = ", ".join(f"{name} {share}" for name, share in one.among_flagged.items())
+        announced += "".join(
+            f", p_event {EVENT_THRESHOLDS[name]:g} {share}" for name, share in one.by_p_event.items()
+        )
         click.echo(f"{one.group}, {one.when}: {one.flagged} of {one.stars} flagged; announced: {announced}")
     click.echo(f"{out}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from model_build.evaluation.streamed import EVENT_THRESHOLDS
 from model_build.real_curves.scoring import ScoredCut
 
 _Z = 1.959964  # two-sided 95 %
@@ -60,6 +61,10 @@ class Tally:
         Stars whose season had begun, those that AlertFinder flags, and flagged ones with a score.
     among_flagged, among_all
         Announced at each threshold, of the flagged stars; of all stars, flagged or not (of events only).
+    by_p_event
+        Announced at each of `EVENT_THRESHOLDS` of p_event, of the flagged stars; empty without p_event.
+    before_peak
+        Flagged events whose cut is before t_0; None of other stars.
     p_review, class_probabilities
         Means over flagged stars with a score; None without any.
     phase
@@ -75,6 +80,8 @@ class Tally:
     scored: int
     among_flagged: Mapping[str, Share]
     among_all: Mapping[str, Share]
+    by_p_event: Mapping[str, Share]
+    before_peak: Share | None
     p_review: float | None
     class_probabilities: tuple[float, float, float] | None
     phase: float | None
@@ -92,8 +99,12 @@ def tally(
     thresholds: Mapping[str, float],
     *,
     is_event: bool,
+    calibrated: bool,
 ) -> Tally:
-    """Count those of the cuts of one group that are at ``when``, at most one of each of its stars."""
+    """Count those of the cuts of one group that are at ``when``, at most one of each of its stars.
+
+    ``calibrated`` tells whether the bundle gives p_event.
+    """
     mine = [one for one in cuts if one.cut.when == when]
     flagged = [one for one in mine if one.cut.flagged]
     scores = [one.score for one in flagged if one.score is not None]
@@ -114,6 +125,12 @@ def tally(
         among_all={
             name: share(sum(one.announced(t) for one in mine), stars) for name, t in thresholds.items()
         },
+        by_p_event={
+            name: share(sum(one.likely(t) for one in flagged), len(flagged))
+            for name, t in EVENT_THRESHOLDS.items()
+            if calibrated
+        },
+        before_peak=share(sum(phase < 0.0 for phase in phases), len(phases)) if is_event else None,
         p_review=float(np.mean([score.p_review for score in scores])) if scores else None,
         class_probabilities=None if mean is None else (mean[0], mean[1], mean[2]),
         phase=float(np.median(phases)) if phases else None,

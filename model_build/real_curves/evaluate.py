@@ -80,12 +80,12 @@ def evaluate(directory: Path, scorer: Scorer, config: SeasonConfig, progress: Pr
         progress("real stars cut", done, len(stars))
     scored = score_cuts(cuts, scorer)
     manifest = scorer.bundle.manifest
-    thresholds = manifest.thresholds.model_dump()
+    thresholds = {name: at for name, at in manifest.thresholds.model_dump().items() if at is not None}
     return RealResults(
         bundle=f"{manifest.name} {manifest.version}",
         sha256=scorer.bundle.sha256,
         thresholds=thresholds,
-        tallies=tuple(_tallies(stars, scored, thresholds)),
+        tallies=tuple(_tallies(stars, scored, thresholds, calibrated=manifest.calibration is not None)),
         cuts=tuple(scored),
     )
 
@@ -113,7 +113,11 @@ def name_of(k: float) -> str:
 
 
 def _tallies(
-    stars: Sequence[RealStar], cuts: Sequence[ScoredCut], thresholds: Mapping[str, float]
+    stars: Sequence[RealStar],
+    cuts: Sequence[ScoredCut],
+    thresholds: Mapping[str, float],
+    *,
+    calibrated: bool,
 ) -> Iterator[Tally]:
     for group in dict.fromkeys(star.group for star in stars):
         members = [star for star in stars if star.group == group]
@@ -121,7 +125,7 @@ def _tallies(
         events = members[0].is_event
         n = sum(star.peak is not None for star in members) if events else len(members)
         for when in (*map(name_of, KS), *FLAG_DATES) if events else FLAG_DATES:
-            yield tally(group, mine, when, n, thresholds, is_event=events)
+            yield tally(group, mine, when, n, thresholds, is_event=events, calibrated=calibrated)
 
 
 def _cut_as_json(one: ScoredCut) -> dict[str, Any]:
@@ -139,4 +143,5 @@ def _cut_as_json(one: ScoredCut) -> dict[str, Any]:
         "flagged": cut.flagged,
         "p_review": None if score is None else score.p_review,
         "class_probabilities": None if score is None else list(score.class_probabilities),
+        "p_event": one.p_event,
     }

@@ -16,14 +16,22 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredCut:
-    """A cut with its score; None where nothing rises or too few observations are left: never announced."""
+    """A cut with its score; None where nothing rises or too few observations are left: never announced.
+
+    ``p_event`` is None there, too, and where the bundle is not calibrated.
+    """
 
     cut: Cut
     score: Score | None
+    p_event: float | None = None
 
     def announced(self, threshold: float) -> bool:
-        """Whether it would be announced."""
+        """Whether it would be announced by p_review."""
         return self.score is not None and self.score.p_review >= threshold
+
+    def likely(self, threshold: float) -> bool:
+        """Whether it would be announced by p_event."""
+        return self.p_event is not None and self.p_event >= threshold
 
 
 def score_cuts(cuts: Sequence[Cut], scorer: Scorer) -> list[ScoredCut]:
@@ -40,7 +48,9 @@ def score_cuts(cuts: Sequence[Cut], scorer: Scorer) -> list[ScoredCut]:
     for batch in length_sorted_batches(window, _BATCH):
         found = scorer.score([window[i] for i in batch]).each()
         scores.update(zip((places[i] for i in batch), found, strict=True))
-    return [ScoredCut(cut, scores.get(place)) for place, cut in enumerate(cuts)]
+    of = scorer.bundle.manifest.calibration
+    p_event = {} if of is None else {i: of.p_event(s.class_probabilities[0]) for i, s in scores.items()}
+    return [ScoredCut(cut, scores.get(i), p_event.get(i)) for i, cut in enumerate(cuts)]
 
 
 def _prepare(cut: Cut, scorer: Scorer) -> Branches | None:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
+from model_build.evaluation.streamed import EVENT_THRESHOLDS
 from model_build.real_curves.counts import Tally
 from model_build.real_curves.evaluate import FLAG_DATES, RealResults
 from model_build.real_curves.examples import draw, spread
@@ -56,12 +57,13 @@ def section(results: RealResults) -> Section:
 
 def _events(results: RealResults) -> str:
     names = [f"at {value:g} ({name})" for name, value in results.thresholds.items()]
-    columns = ["events", "cut", "known", "observed", "flagged", "median phase"]
+    columns = ["events", "cut", "known", "observed", "flagged", "before the peak", "median phase"]
     columns += [f"recall of flagged {name}" for name in names] + [f"recall of all {name}" for name in names]
+    columns += [f"recall of flagged at p_event {value:g}" for value in _of_p_event(results)]
     rows = [
         [
-            *(one.group, one.when, one.stars, _observed(one), one.flagged, one.phase),
-            *map(str, (*one.among_flagged.values(), *one.among_all.values())),
+            *(one.group, one.when, one.stars, _observed(one), one.flagged, str(one.before_peak), one.phase),
+            *map(str, (*one.among_flagged.values(), *one.among_all.values(), *one.by_p_event.values())),
             *_means(one),
         ]
         for one in results.tallies
@@ -76,14 +78,24 @@ def _events(results: RealResults) -> str:
 
 def _others(results: RealResults) -> str:
     names = [f"false alarms at {value:g} ({name})" for name, value in results.thresholds.items()]
+    names += [f"false alarms at p_event {value:g}" for value in _of_p_event(results)]
     rows = [
-        [one.group, one.when, one.stars, one.flagged, *map(str, one.among_flagged.values()), *_means(one)]
+        [
+            *(one.group, one.when, one.stars, one.flagged),
+            *map(str, (*one.among_flagged.values(), *one.by_p_event.values())),
+            *_means(one),
+        ]
         for one in results.tallies
         if not one.is_event
     ]
     return table(["stars", "flagged date", "known", "flagged", *names, *_MEANS], rows) + paragraph(
         "False alarms are counted among the flagged stars; intervals are 95 % (Wilson)."
     )
+
+
+def _of_p_event(results: RealResults) -> list[float]:
+    """Thresholds of p_event that were looked at."""
+    return [EVENT_THRESHOLDS[name] for name in results.tallies[0].by_p_event] if results.tallies else []
 
 
 _MEANS: Final = ("mean p_review", "mean yes, maybe, no")
@@ -122,13 +134,13 @@ def _strips(results: RealResults, tallies: Sequence[Tally]) -> Figure:
         jitter = rng.uniform(-0.3, 0.3, len(scores))
         colour = "#7b3aa6" if one.is_event else "#7d848c"
         ax.plot(scores, row + jitter, ".", ms=4, mew=0, color=colour, alpha=0.7)
-    for (label, value), style in zip(results.thresholds.items(), ("--", ":"), strict=False):
+    for (label, value), style in zip(results.thresholds.items(), ("--", ":", "-."), strict=False):
         ax.axvline(value, color="black", lw=0.8, ls=style, label=f"{label}, {value:g}")
     ax.set_yticks(range(len(tallies)), [f"{one.group}, {one.when} ({one.scored})" for one in tallies])
     ax.set_ylim(len(tallies) - 0.4, -0.6)
     ax.set_xlim(-0.01, 1.01)
     name(ax, x="p_review")
-    legend(fig, ax, 2)
+    legend(fig, ax, 3)
     return fig
 
 

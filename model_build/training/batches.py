@@ -43,6 +43,11 @@ class Batches:
         Training set, and where its examples to train on are; classes are weighted by their numbers there.
     task
         Heads that are trained: the others' weights are 0.
+
+    Raises
+    ------
+    ValueError
+        If the examples lack a class.
     """
 
     of: TrainingSet
@@ -50,6 +55,9 @@ class Batches:
     options: TrainingOptions
     task: Task
     seed: int
+
+    def __post_init__(self) -> None:
+        _ = self._weights  # before the work, where its error would come out as TensorFlow's
 
     @cached_property
     def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +76,6 @@ def train(
     """
     require_training_libraries(*_NEEDS)
     from model_build.training.options import TASKS, BadTrainingOptions, read_options
-    from model_build.training.run_folder import BadRun
     from model_build.training_set.reader import BadTrainingSet, open_training_set
 
     try:
@@ -88,16 +88,12 @@ def train(
     if epochs is not None:
         options = replace(options, epochs=epochs)
     chosen = next(name for name in TASKS if name == task)
-    _refuse_other_run(out, found.sha256, options, chosen, seed, resume=resume)
-
-    import numpy as np
+    asked = {"options": options, "task": chosen, "seed": seed, "training_set": found.sha256, "limit": limit}
+    _refuse_other_run(out, asked, resume=resume)
 
     from model_build.training.fit import train as fit
     from model_build.training.history import Epoch
 
-    places = found.places("train", *options.origins)
-    if limit is not None:
-        places = np.sort(np.random.default_rng(seed).permutation(places)[:limit])
     start = time.monotonic()
 
     def report(epoch: Epoch) -> None:
@@ -111,8 +107,8 @@ def train(
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        trained = fit(found, out, options, task=chosen, seed=seed, places=places, report=report)
-    except BadRun as error:
+        trained = fit(found, out, options, task=chosen, seed=seed, limit=limit, report=report)
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo(f"interrupted: go on with --resume; {out} has the epochs done", err=True)
@@ -128,9 +124,7 @@ def train(
     )
 
 
-def _refuse_other_run(
-    out: Path, training_set: str, options: object, task: str, seed: int, *, resume: bool
-) -> None:
+def _refuse_other_run(out: Path, asked: Mapping[str, object], *, resume: bool) -> None:
     from model_build.training.run_folder import BadRun, read_run
 
     if not out.exists() or not any(out.iterdir()):
@@ -141,7 +135,6 @@ def _refuse_other_run(
         run = read_run(out)
     except BadRun as error:
         raise click.UsageError(str(error)) from None
-    asked = {"options": options, "task": task, "seed": seed, "training_set": training_set}
     other = [name for name, value in asked.items() if getattr(run, name) != value]
     if other:
         raise click.UsageError(f"the run in {out} has other {', '.join(other)}: choose another folder")

@@ -52,6 +52,7 @@ def train(
     task: Task,
     seed: int,
     places: IntArray | None = None,
+    limit: int | None = None,
     report: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> Trained:
     """Train a network, or go on where the folder's checkpoint left off: the result is the same.
@@ -66,15 +67,26 @@ def train(
         `Run` folder; a checkpoint in it must be of these very parameters.
     places
         Examples to train on; all that the options name by default.
+    limit
+        Or a random subset of those, of so many.
+
+    Raises
+    ------
+    BadRun
+        If the checkpoint can't be read.
+    ValueError
+        If the examples lack a class.
     """
     import keras
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    write_run(folder, Run(options, task, seed, of.sha256))
+    write_run(folder, Run(options, task, seed, of.sha256, limit))
     if places is None:
         places = of.places("train", *options.origins)
+    if limit is not None:
+        places = np.sort(np.random.default_rng(seed).permutation(places)[:limit])
     batches = Batches(of, places, options, task, seed)
     with _strategy().scope():
         model = build_network(options.network)

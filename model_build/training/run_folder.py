@@ -44,6 +44,8 @@ class Run:
     seed: int
     training_set: str
     """Its SHA-256."""
+    limit: int | None = None
+    """Examples of a random subset; None for all."""
 
     def plain(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
@@ -52,6 +54,7 @@ class Run:
             "task": self.task,
             "seed": self.seed,
             "training_set": self.training_set,
+            "limit": self.limit,
             "options": plain_values(self.options),
         }
 
@@ -104,7 +107,14 @@ def read_run(folder: Path) -> Run:
         raise BadRun(f"{path}: expected run_version {_VERSION} and a task of {', '.join(TASKS)}")
     try:
         options = options_from(plain["options"])
-        return Run(options, plain["task"], int(plain["seed"]), str(plain["training_set"]))
+        limit = plain.get("limit")  # runs from before there was one are of all
+        return Run(
+            options,
+            plain["task"],
+            int(plain["seed"]),
+            str(plain["training_set"]),
+            None if limit is None else int(limit),
+        )
     except (BadTrainingOptions, KeyError, TypeError) as error:
         raise BadRun(f"{path}: {error}") from error
 

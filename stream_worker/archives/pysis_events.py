@@ -17,6 +17,7 @@ from typing import Final
 from stream_worker.alertfinder import Detection, DetectionConfig, RunDate, Thresholds, scan
 from stream_worker.archives.reading import Archived, ArchiveFault, Piece
 from stream_worker.candidate import AlertFinderDetection, Candidate, Tense, candidate_id
+from stream_worker.codec import MAX_LIGHT_CURVES
 from stream_worker.ingest.build import baseline_mag, until
 from stream_worker.ingest.coordinates import parse_dec, parse_ra
 from stream_worker.ingest.pysis import PysisSeries
@@ -100,12 +101,16 @@ class PysisFolder:
         Raises
         ------
         ArchiveFault
-            A file of the event is malformed: line, column and value are named.
+            A file of the event is malformed: line, column and value are named. Or there are more files than a
+            packet may hold datasets.
         """
         event, files = self.events[piece.number], self.event_files[piece.number]
         series, _, faults = read_files(files)
         if faults:
             raise ArchiveFault(faults[0].path, "", str(faults[0]).removeprefix(f"{faults[0].path}, "))
+        if len(series) > MAX_LIGHT_CURVES:
+            text = f"{len(series)} datasets with observations: a packet holds at most {MAX_LIGHT_CURVES}"
+            raise ArchiveFault(files[0].parent, "", text)
         for index, candidate in enumerate(candidates_of(event, series)):
             yield Archived(piece.first + index, candidate)
 

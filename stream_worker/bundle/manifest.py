@@ -100,12 +100,19 @@ class Outputs(_Closed):
     class_probabilities: Output
 
 
+class MadeOf(_Closed):
+    """Simulated seasons, by the SHA-256 of their data, that decided the network and ``calibration``."""
+
+    trained_on: tuple[Sha256, ...]
+    calibrated_on: tuple[Sha256, ...]
+
+
 class Manifest(_Closed):
     """Everything a worker must know of a model, format 1.
 
     ``calibration`` is null where nobody fitted one: there is no ``p_event`` then. ``network`` says how the
-    networks are built, for the training side. ``git_commit`` is null where the model was trained outside a
-    commit. ``files`` gives the SHA-256 of every other file.
+    networks are built, ``made_of`` from which seasons, for the training side. ``git_commit`` is null where
+    the model was trained outside a commit. ``files`` gives the SHA-256 of every other file.
 
     Raises
     ------
@@ -127,6 +134,7 @@ class Manifest(_Closed):
     thresholds: Thresholds
     calibration: Calibration | None
     network: dict[str, Any] | None = None
+    made_of: MadeOf | None = None
     training_data_sha256: Sha256
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None
     metrics: dict[str, float]

@@ -22,7 +22,7 @@ from stream_worker.cli import EXIT_FAILED, EXIT_USAGE
 from stream_worker.settings import Settings, SettingsError, load_settings
 
 _LINE_EVERY_S = 3.0
-_PIPE_WIDTH = 140
+_PIPE_WIDTH = 160
 _REPORTED = (
     ("stream_worker.bundle", "BundleError", EXIT_USAGE),
     ("stream_worker.scoring", "ProviderUnavailable", EXIT_USAGE),

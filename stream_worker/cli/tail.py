@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from stream_worker.candidate import Tense
 from stream_worker.cli.common import broker_errors, examples, output_console, with_settings
 from stream_worker.cli.skipped import skipped_records
 from stream_worker.preprocessing import SITES
@@ -35,7 +36,7 @@ ALERT_COLUMNS = (
     "data age",
     "/".join(SITES),
 )
-_WIDTHS = (10, 19, 11, 12, 8, 7, 14, 5, 9, 13, 13)
+_WIDTHS = (19, 19, 11, 12, 8, 7, 14, 5, 9, 13, 13)
 _HEADING_EVERY = 40
 
 
@@ -71,7 +72,10 @@ def tail(
     limit: int | None,
     idle_exit: float | None,
 ) -> None:
-    """Subscribe to the scored topic and print its alerts as they come."""
+    """Subscribe to the scored topic and print its alerts as they come.
+
+    TEST or ARCHIVAL stands beside the type of an alert that is not live.
+    """
     from stream_worker.subscriber import LiveView, alerts
 
     start = _start(since, from_beginning=from_beginning)
@@ -144,10 +148,10 @@ def alert_cells(alert: Alert) -> tuple[str, ...]:
     """Return one alert as the cells of `ALERT_COLUMNS`."""
     classes = alert["class_probabilities"]
     magnitude = alert["current_mag"]
-    age, p_event = alert["data_age_days"], alert["p_event"]
+    age, p_event, tense = alert["data_age_days"], alert["p_event"], alert["tense"]
     used = {site["site"]: site["n_used"] for site in alert["sites"]}
     return (
-        alert["alert_type"],
+        alert["alert_type"] + ("" if tense == Tense.CURRENT else f" {tense}"),
         alert["star_id"],
         alert["ra_sexagesimal"],
         alert["dec_sexagesimal"],

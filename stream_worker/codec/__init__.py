@@ -15,9 +15,11 @@ from stream_worker.codec.resolver import (
     SchemaResolver,
     UnknownSchemaId,
 )
+from stream_worker.codec.validation import MAX_LIGHT_CURVES
 
 __all__ = [
     "CANDIDATE",
+    "MAX_LIGHT_CURVES",
     "MAX_PACKET_BYTES",
     "BadContainer",
     "BadPacket",

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     N_HIGH_OUT_OF_RANGE = "n_high_out_of_range"
     UNKNOWN_SITE = "unknown_site"
     NO_LIGHT_CURVES = "no_light_curves"
+    TOO_MANY_LIGHT_CURVES = "too_many_light_curves"
     DUPLICATE_DATASET = "duplicate_dataset"
     EMPTY_ARRAY = "empty_array"
     UNEQUAL_LENGTHS = "unequal_lengths"

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
+from schemas.wire import MAX_SCHEMA_ID
 from stream_worker.codec.resolver import RegistryUnavailable, UnknownSchemaId
 
 TIMEOUT_S: Final = 5.0
@@ -102,6 +103,9 @@ class HttpRegistry:
     def schema(self, schema_id: int) -> dict[str, Any]:
         """Return the Avro schema of an id, as parsed JSON; blocks for one request.
 
+        An id above `MAX_SCHEMA_ID` is unknown without a question: Confluent's registry would answer it with
+        a bare 404.
+
         Raises
         ------
         UnknownSchemaId
@@ -110,6 +114,8 @@ class HttpRegistry:
             No answer, or none that a registry gives: a bare 404 may come from a proxy, so only the
             registry's own error code 40403 counts as unknown.
         """
+        if schema_id > MAX_SCHEMA_ID:
+            raise UnknownSchemaId(f"registries count to {MAX_SCHEMA_ID}")
         response = self._request("GET", f"schemas/ids/{schema_id}")
         if response.status_code == HTTPStatus.NOT_FOUND and _error_code(response) == _SCHEMA_NOT_FOUND:
             raise UnknownSchemaId(f"the registry at {self._shown} has no schema of this id")

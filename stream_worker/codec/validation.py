@@ -25,6 +25,9 @@ _NAMES: Final = (*_NON_EMPTY, "run_id", "replay_id", "chip")
 MAX_NAME: Final = 200
 """Names go into keys, headers and every record about the candidate: longer ones could outgrow a topic."""
 
+MAX_LIGHT_CURVES: Final = 64
+"""Real packets have up to a dozen; merging costs the square of them, and each is named in the score."""
+
 _FINITE_OR_NULL: Final = ("x", "y", "baseline_mag")
 _FINITE_DETECTION: Final = ("t_break", "t_cut", "slope", "delta_chi2")
 
@@ -120,6 +123,11 @@ def _check_times(record: Mapping[str, Any]) -> None:
 def _check_light_curves(light_curves: list[Mapping[str, Any]]) -> None:
     if not light_curves:
         raise BadPacket(Reason.NO_LIGHT_CURVES, "light_curves is empty: expected at least one")
+    if len(light_curves) > MAX_LIGHT_CURVES:
+        raise BadPacket(
+            Reason.TOO_MANY_LIGHT_CURVES,
+            f"light_curves has {len(light_curves)} items: expected at most {MAX_LIGHT_CURVES}",
+        )
     seen: dict[tuple[str, str], int] = {}
     for index, light_curve in enumerate(light_curves):
         site, dataset = light_curve["site"], light_curve["dataset"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from stream_worker.candidate import AlertFinderDetection, Candidate, Tense, candidate_id
+from stream_worker.codec import MAX_LIGHT_CURVES
 from stream_worker.ingest.pysis import HJD_ZERO, ZERO_POINT, PysisSeries
 from stream_worker.preprocessing import AUXILIARIES, LightCurve, Trigger, trigger
 
@@ -60,7 +61,8 @@ def build_candidate(
     Raises
     ------
     NoCandidate
-        If no observation is left, no site has enough for a fit, nothing rises, or t_cut is in the future.
+        If no observation is left, no site has enough for a fit, nothing rises, t_cut is in the future, or
+        there are more datasets than a packet may hold.
     """
     cut_ms = (t_cut + HJD_ZERO - _UNIX_EPOCH_JD) * _MS_PER_DAY
     if cut_ms > produced_at:
@@ -117,6 +119,11 @@ def until(light_curve: LightCurve, t_cut: float) -> LightCurve:
 def _detect(light_curves: Sequence[LightCurve], t_cut: float) -> Trigger:
     if not light_curves:
         raise NoCandidate(f"no observation at or before t_cut {t_cut:.5f} (HJD - 2450000)")
+    if len(light_curves) > MAX_LIGHT_CURVES:
+        raise NoCandidate(
+            f"{len(light_curves)} datasets have observations up to t_cut {t_cut:.5f}: "
+            f"a packet holds at most {MAX_LIGHT_CURVES}"
+        )
     detection = trigger(light_curves, t_cut=t_cut)
     if detection is None:
         counts = ", ".join(f"{lc.site} {lc.dataset}: {lc.hjd.size}" for lc in light_curves)

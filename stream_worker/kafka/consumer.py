@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.reading import stable_offsets
+from stream_worker.kafka.reading import TIMEOUT_S, stable_offsets
 from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
@@ -55,6 +55,7 @@ class GroupSource:
         self._state = state
         self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
+        self._rereading: set[Partition] = set()
         self._on_assignment = on_assignment
         self._assigned: set[Partition] = set()
         self._gathered: list[Message] = []
@@ -126,28 +127,46 @@ class GroupSource:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
             return True  # refused later, with its batch
-        position = self._positions.get((topic, partition), offset)
-        if offset < position:
-            log.warning(
-                "record fetched again, dropped", partition=partition, offset=offset, position=position
+        key = topic, partition
+        position = self._positions.get(key, offset)
+        if offset >= position:
+            self._positions[key] = offset + 1
+            self._rereading.discard(key)
+            return True
+        if key not in self._rereading:
+            self._rereading.add(key)
+            self._require_log_upto(key, position)
+            log.warning("records fetched again, dropped", partition=partition, first=offset, upto=position)
+        return False
+
+    def _require_log_upto(self, key: Partition, position: int) -> None:
+        """Raise ConsumerFatal if a partition ends before a position: what it holds is not what was read."""
+        topic, partition = key
+        try:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)
+        except KafkaException as error:
+            raise ConsumerFatal(f"end of {topic}[{partition}] not read: {error.args[0]}") from error
+        if end < position:
+            raise ConsumerFatal(
+                f"{topic}[{partition}] ends at {end}, records up to {position} were committed: the topic was "
+                "truncated or made anew; reset the group's offsets to go on with what is there"
             )
-            return False
-        self._positions[topic, partition] = offset + 1
-        return True
 
     def _batch(self, messages: list[Message]) -> Batch:
+        """Batch of records that commits the positions of all partitions.
+
+        What a stage writes may be of any of its partitions: the offsets of all of them must be pending until
+        the transaction ends, so that whoever takes one over waits for it (KIP-447).
+        """
         records = [record_with_headers(message) for message in messages]
         start: dict[Partition, int] = {}
-        after: dict[Partition, int] = {}
         for record in records:
-            partition = (record.topic, record.partition)
-            start.setdefault(partition, record.offset)
-            after[partition] = record.offset + 1
+            start.setdefault((record.topic, record.partition), record.offset)
         return Batch(
             records=records,
             group_metadata=self._consumer.consumer_group_metadata(),
             start_offsets=start,
-            next_offsets=after,
+            next_offsets=dict(self._positions),
         )
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -181,6 +200,7 @@ class GroupSource:
     def _drop(self, partitions: list[TopicPartition]) -> None:
         gone = _keys(partitions)
         self._assigned -= gone
+        self._rereading -= gone
         for key in gone:
             self._positions.pop(key, None)
         if self._state is not None:

@@ -178,7 +178,8 @@ class Grouping:
         star = replace(star, held=tuple(h for h in star.held if h.offset != held.offset))
         self._put(key, star)
         verdict = self._judge(key, star)
-        step = step_of(star, held.entry, verdict, self._rules)
+        takes_over = verdict.crowded and verdict.primary and self._takes_over(key, verdict)
+        step = step_of(star, held.entry, verdict, self._rules, takes_over=takes_over)
         own = verdict.strongest or star.star_id
         outcome = Outcome(
             offset=held.offset,
@@ -193,6 +194,15 @@ class Grouping:
         if step.alert is None:
             return [outcome]
         return [self._send(key, star, step.alert, step.alert_reason, verdict, held), outcome]
+
+    def _takes_over(self, key: StarKey, verdict: Verdict) -> bool:
+        """Whether a member was published at the pure threshold: a crowd must not silence its group.
+
+        Of members in another cell nothing is known here.
+        """
+        published = (star.published for m in verdict.members if (star := self._cell(key).get(m.star_id)))
+        pure_at = self._rules.pure_at
+        return any(one is not None and not one.by_operator and one.p_review >= pure_at for one in published)
 
     def _reconsider_neighbours(self, key: StarKey, star: Star) -> list[Effect]:
         """Retractions and updates of live neighbours that a new candidate outshines or crowds."""

@@ -36,7 +36,9 @@ class Step:
     alert_reason: str = ""
 
 
-def step_of(star: Star, entry: Entry, verdict: Verdict, rules: GroupingRules) -> Step:
+def step_of(
+    star: Star, entry: Entry, verdict: Verdict, rules: GroupingRules, *, takes_over: bool = False
+) -> Step:
     """Decide what a released candidate of a star means for its group.
 
     Parameters
@@ -47,6 +49,9 @@ def step_of(star: Star, entry: Entry, verdict: Verdict, rules: GroupingRules) ->
         The candidate; it counts only if it is the star's latest.
     verdict
         Of the star's latest candidate.
+    takes_over
+        Whether a weaker neighbour was published at the pure threshold, as in a crowd it would be, too: then
+        the crowd does not keep its successor back.
     """
     published = star.published
     if verdict.strongest is not None:
@@ -55,17 +60,17 @@ def step_of(star: Star, entry: Entry, verdict: Verdict, rules: GroupingRules) ->
     if entry.id_bytes != star.latest.id_bytes:
         return Step(OutcomeKind.UNCHANGED, LATER_CANDIDATE)
     if published is None or not (published.live or published.by_operator):
-        return _first(entry, verdict, rules)
+        return _first(entry, verdict, rules, takes_over=takes_over)
     if published.by_operator:
         return Step(OutcomeKind.UNCHANGED, OPERATOR)
     return _again(published, entry, verdict, rules)
 
 
-def _first(entry: Entry, verdict: Verdict, rules: GroupingRules) -> Step:
+def _first(entry: Entry, verdict: Verdict, rules: GroupingRules, *, takes_over: bool) -> Step:
     """Decide on a primary that isn't live."""
     if entry.p_review < rules.publish_at:
         return Step(OutcomeKind.BELOW_THRESHOLD, rules.publish_threshold)
-    if verdict.crowded and entry.p_review < rules.pure_at:
+    if verdict.crowded and entry.p_review < rules.pure_at and not takes_over:
         return Step(OutcomeKind.CROWDED, rules.pure_threshold)
     reason = f"threshold_crossed:{rules.publish_threshold}"
     return Step(OutcomeKind.PUBLISHED, AlertType.INITIAL, AlertType.INITIAL, reason)

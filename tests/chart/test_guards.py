@@ -85,6 +85,10 @@ GUARDS = {
         [BASE, {"settings": {"registry": {"url": "https://me:hunter2@registry"}}}],
         "settings.registry.url holds credentials",
     ),
+    "secret in the collector's address": (
+        [BASE, {"settings": {"tracing": {"endpoint": "https://me:hunter2@collector/v1/traces"}}}],
+        "settings.tracing.endpoint holds credentials",
+    ),
     "nameless replay": ([BASE, REPLAY, {"replay": {"id": ""}}], "replay.id is empty"),
     "replay of nothing": (
         [BASE, REPLAY, {"replay": {"archive": {"existingClaim": ""}}}],

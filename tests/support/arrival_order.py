@@ -2,17 +2,21 @@
 
 A wave is settled, every hold over, before the next one begins; within it nothing is known of the order, nor
 of when a hold ends. So a star has a set of possible ends, of one element wherever the rules leave no choice.
+
+A crowd keeps a primary back, unless it takes over from a weaker neighbour that was published at the pure
+threshold; of one in another sky cell it does not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from stream_worker.neighbours import GroupingRules, Sighting
+from stream_worker.sky import SkyCells
 from support.sky import Truth, clusters, reference
 
 
@@ -30,11 +34,30 @@ _TRIES = 20
 _NEVER = frozenset({Seen.NOTHING})
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Stars that may have been published at the pure threshold; those that surely were before the wave."""
+
+    maybe: frozenset[str]
+    surely: frozenset[str]
+    cells: Mapping[str, int]
+
+    def may_precede(self, phase: _Phase) -> bool:
+        return bool(phase.most.neighbours & self.maybe)
+
+    def must_precede(self, star: str, phase: _Phase) -> bool:
+        its = phase.least.neighbours & self.surely
+        return any(self.cells[other] == self.cells[star] for other in its)
+
+
 def seen_after_each(waves: Sequence[Sequence[Sighting]], rules: GroupingRules) -> list[Ends]:
     """What may be seen of each participating star after each wave.
 
     Who takes part must be who may be published, and nothing may be forgotten or come too late.
     """
+    cells = _home_cells([s for wave in waves for s in wave], rules)
+    maybe: frozenset[str] = frozenset()
+    surely: frozenset[str] = frozenset()
     assert rules.group_threshold == rules.publish_threshold
     times = [s.t_cut for wave in waves for s in wave]
     assert not times or max(times) - min(times) < rules.lateness_days
@@ -44,11 +67,32 @@ def seen_after_each(waves: Sequence[Sequence[Sighting]], rules: GroupingRules) -
         after = [*before, *wave]
         known = ends[-1] if ends else {}
         truth = reference(after, rules)
+        pure = {s.star_id for s in wave if s.p_review >= rules.pure_at}
+        maybe |= {star for star in pure if _may_be_told(star, before, after, rules)}
+        told = _Told(maybe, surely, cells)
         ends.append(
-            {star: _ends(known.get(star, _NEVER), star, t, before, after, rules) for star, t in truth.items()}
+            {
+                star: _ends(known.get(star, _NEVER), star, t, before, after, rules, told)
+                for star, t in truth.items()
+            }
         )
+        doubtful = {s.star_id for s in after if rules.group_at <= s.p_review < rules.pure_at}
+        surely |= {star for star, seen in ends[-1].items() if Seen.NOTHING not in seen} - doubtful
         before = after
     return ends
+
+
+def _may_be_told(star: str, before: list[Sighting], after: list[Sighting], rules: GroupingRules) -> bool:
+    _, new = _phases(star, before, after, rules)
+    return any(phase.may_be_primary and phase.p_review >= rules.pure_at for phase in new)
+
+
+def _home_cells(sightings: Sequence[Sighting], rules: GroupingRules) -> dict[str, int]:
+    if not sightings:
+        return {}
+    ra, dec = (np.array([getattr(s, name) for s in sightings]) for name in ("ra", "dec"))
+    placed = SkyCells(rules.radius_arcsec).cells(ra, dec)
+    return {s.star_id: home for s, (home, *_) in zip(sightings, placed, strict=True)}
 
 
 def certain(ends: Ends) -> dict[str, Seen]:
@@ -70,6 +114,10 @@ class _Phase:
     most: Truth
 
     @property
+    def may_be_primary(self) -> bool:
+        return self.least.strongest is None
+
+    @property
     def may_be_outshone(self) -> bool:
         return self.most.strongest is not None
 
@@ -82,9 +130,9 @@ class _Phase:
     def may_be_withheld(self, rules: GroupingRules) -> bool:
         return self.p_review < rules.pure_at and self.may_be_crowded(rules)
 
-    def may_be_published(self, rules: GroupingRules) -> bool:
+    def may_be_published(self, rules: GroupingRules, told: _Told) -> bool:
         pure_enough = self.p_review >= rules.pure_at or not self.must_be_crowded(rules)
-        return self.least.strongest is None and pure_enough
+        return self.may_be_primary and (pure_enough or told.may_precede(self))
 
 
 def _ends(
@@ -94,12 +142,13 @@ def _ends(
     before: list[Sighting],
     after: list[Sighting],
     rules: GroupingRules,
+    told: _Told,
 ) -> frozenset[Seen]:
     """Ends of a star after a wave, from those before it."""
     if truth.strongest is not None:
         return _NEVER  # whatever came last, it or the stronger one, took it back
     old, new = _phases(star, before, after, rules)
-    return frozenset().union(*(_ends_of_primary(seen, old, new, rules) for seen in known))
+    return frozenset().union(*(_ends_of_primary(star, seen, old, new, rules, told) for seen in known))
 
 
 def _phases(
@@ -127,7 +176,9 @@ def _phases(
     return phase(earlier[last]) if earlier else None, new
 
 
-def _ends_of_primary(seen: Seen, old: _Phase | None, new: list[_Phase], rules: GroupingRules) -> set[Seen]:
+def _ends_of_primary(
+    star: str, seen: Seen, old: _Phase | None, new: list[_Phase], rules: GroupingRules, told: _Told
+) -> set[Seen]:
     """Ends of a star that is primary after the wave, if it was seen so before it."""
     was_live = seen is not Seen.NOTHING
     if not new:  # no candidate of its own to be decided on: it stays as it is, but may be flagged
@@ -135,14 +186,15 @@ def _ends_of_primary(seen: Seen, old: _Phase | None, new: list[_Phase], rules: G
         return _flags(seen is Seen.CROWDED, False, [old], rules) if was_live else {Seen.NOTHING}
     *passing, last = new
     # what may be when the last candidate is decided on
-    live = was_live or any(phase.may_be_published(rules) for phase in passing)
+    live = was_live or any(phase.may_be_published(rules, told) for phase in passing)
     outshone = any(phase.may_be_outshone for phase in ([old] if old else []) + passing)
     not_live = not was_live or outshone
     ends: set[Seen] = set()
-    if live or not (last.p_review < rules.pure_at and last.must_be_crowded(rules)):
+    kept_back = last.p_review < rules.pure_at and last.must_be_crowded(rules) and not told.may_precede(last)
+    if live or not kept_back:
         phases = new if old is None or not was_live else [old, *new]
         ends |= _flags(seen is Seen.CROWDED, True, phases, rules)
-    if not_live and last.may_be_withheld(rules):
+    if not_live and last.may_be_withheld(rules) and not told.must_precede(star, last):
         ends.add(Seen.NOTHING)
     return ends
 

@@ -125,12 +125,13 @@ def cluster(rng: np.random.Generator, name: str, ra: float, dec: float) -> list[
     others = rng.choice([14, 22, 30]) if bright else rng.choice([0, 1, 3, 6], p=[0.4, 0.2, 0.25, 0.15])
     strength = 8.0 if bright else 6.5
     spread = float(rng.choice([0.3, 7.0, 14.0], p=[0.1, 0.8, 0.1] if bright else [1 / 3] * 3))
+    chances = [0.1, 0.2, 0.4, 0.3] if rng.random() < 0.5 else [0.1, 0.3, 0.6, 0.0]
     found = []
     for n in range(others + 1):
         where = offset_by(ra, dec, *rng.normal(0, spread, 2))
         first, count = 9300.75 + int(rng.integers(0, 8)), int(rng.integers(1, 5))
         for day in np.sort(rng.choice(8, count, replace=False)):
             delta_chi2 = float(np.round(rng.lognormal(strength if n == 0 else 5.5, 0.8), 1))
-            p_review = float(rng.choice([0.2, 0.5, 0.7, 0.97], p=[0.1, 0.2, 0.4, 0.3]))
+            p_review = float(rng.choice([0.2, 0.5, 0.7, 0.97], p=chances))
             found.append(sighting(f"{name}.{n:02d}", *where, first + float(day), delta_chi2, p_review))
     return found

@@ -43,6 +43,12 @@ def cut_in_the_future() -> bytes:
     return framed(late)
 
 
+def many_datasets() -> bytes:
+    first = GOOD.light_curves[0]
+    curves = (replace(first, dataset=f"BLG{number:02d}") for number in range(65))
+    return framed(replace(GOOD, light_curves=tuple(curves)))
+
+
 def oversize() -> bytes:
     return framed(GOOD) + bytes(3 * 2**20)
 
@@ -61,6 +67,7 @@ BAD = {
     "oversize": ("oversize", oversize()),
     "largest the topic takes": ("oversize", framed(GOOD) + bytes(15 * 2**20)),
     "unknown site": ("unknown_site", with_site("LaSilla")),
+    "too many light curves": ("too_many_light_curves", many_datasets()),
     "t_cut in the future": ("t_cut_after_produced_at", cut_in_the_future()),
     "empty": ("no_value", b""),
 }

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from support.natural import as_natural
 
 from model_build.bundle_commands import _git_commit
 from model_build.bundle_writer import write_bundle
 from model_build.cli import cli
+from model_build.dataset import data_sha256
 from model_build.network_bundle import bundle_files
 from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
 from model_build.training_set.reader import open_training_set
@@ -61,25 +63,48 @@ def test_a_run_becomes_a_bundle_that_a_worker_takes(made, tmp_path):
 
 
 def test_p_event_is_fitted_to_streams(made, labelled_archive, tmp_path):
-    out, both, stream = tmp_path / "b", made / "both", tmp_path / "stream"
-    shutil.copytree(labelled_archive, stream)
-    rows = [
-        replace(row, kind="event" if row.label == "yes" else "quiet")
-        for row in read_truth(stream / TRUTH_FILE)
-    ]
-    write_truth(stream / TRUTH_FILE, rows)
+    out, both = tmp_path / "b", made / "both"
+    streams = [as_natural(shutil.copytree(labelled_archive, tmp_path / name)) for name in ("one", "other")]
+    for stream, true in zip(streams, ("yes", "maybe"), strict=True):
+        rows = [
+            replace(row, kind="event" if row.label == true else "quiet")
+            for row in read_truth(labelled_archive / TRUTH_FILE)
+        ]
+        write_truth(stream / TRUTH_FILE, rows)
     options = ["--set", made / "set", "--cache", tmp_path, "--workers", 1, "--out", out]
-    result = invoke("export", both, *options, "--stream", stream, "--stream", stream)
+    result = invoke("export", both, *options, "--stream", streams[0])
     assert result.exit_code == 0, result.output
+    rows = read_truth(streams[0] / TRUTH_FILE)
     kinds = [row.kind for row in rows]
     bundle = load_bundle(out)
     assert bundle.manifest.calibration.base_rate == pytest.approx(kinds.count("event") / len(kinds), abs=1e-6)
     card = bundle.files["MODEL_CARD.md"].decode()
-    assert "candidates of simulated natural streams (seeds 3, 3)" in card
+    assert "candidates of simulated natural streams (seeds 3)" in card
+    assert "| left out at random, both | each site " in card
+    assert bundle.manifest.made_of.trained_on == (data_sha256(labelled_archive),)
+    assert bundle.manifest.made_of.calibrated_on == (data_sha256(streams[0]),)
     assert "| trained on, both | stars at their labels' dates; crops of these |" in card
     result = invoke("export", both, *options, "--stream", made)
     assert result.exit_code == 1
     assert "season.json" in result.stderr
+
+
+def test_p_event_is_not_fitted_to_what_was_trained_on_nor_twice_to_one_stream(
+    made, labelled_archive, tmp_path
+):
+    out = ["--set", made / "set", "--cache", tmp_path, "--workers", 1, "--out", tmp_path / "b"]
+    result = invoke("export", made / "both", *out, "--stream", labelled_archive)
+    assert result.exit_code == 1
+    assert f"{labelled_archive} is a season of {made / 'set'}: p_event must be fitted" in result.stderr
+    other = shutil.copytree(labelled_archive, tmp_path / "other")
+    write_truth(other / TRUTH_FILE, read_truth(other / TRUTH_FILE)[::-1])
+    same = shutil.copytree(other, tmp_path / "same")
+    result = invoke("export", made / "both", *out, "--stream", other, "--stream", same)
+    assert result.exit_code == 1
+    assert f"{same} is the same stream as {other}" in result.stderr
+    result = invoke("export", made / "both", *out, "--stream", other)
+    assert "no natural stream" in result.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_runs_of_each_task_become_one_bundle_without_p_event(made, tmp_path):
@@ -115,6 +140,18 @@ def test_a_run_is_resumed_only_as_it_was_asked_for(made):
     result = invoke(*run, "--resume", "--seed", 9)
     assert result.exit_code == 2
     assert "has other options, seed" in result.stderr
+    config = ["--config", made / "small.toml", "--epochs", 1]
+    result = invoke(*run, "--resume", *config, "--limit", 20)
+    assert result.exit_code == 2
+    assert "has other limit" in result.stderr
+    assert invoke(*run, "--resume", *config).exit_code == 0
+
+
+def test_too_few_examples_to_train_on_are_said(made, tmp_path):
+    run = ["train", "--set", made / "set", "--out", tmp_path / "run", "--epochs", 1, "--limit", 1]
+    result = invoke(*run)
+    assert result.exit_code == 1
+    assert "every one of" in result.stderr
 
 
 def test_training_on_no_training_set_fails_with_the_reason(labelled_archive, tmp_path):

@@ -31,7 +31,8 @@ def stream_of(stream_archive):
     def made(scores, labels, seed=11):
         rows = tuple(replace(row, kind=("event", "bleed", "quiet")[label]) for label in labels)
         candidates = Scored(rows, scores.p_review, scores.class_probabilities, np.ones((labels.size, 3), int))
-        return ScoredSeason(stream_archive, replace(record, seed=seed), "0" * 64, candidates)
+        natural = replace(record, seed=seed, scale_events=0.1, scale_false=0.1)
+        return ScoredSeason(stream_archive, natural, f"{seed:064d}", candidates)
 
     return made
 
@@ -51,6 +52,7 @@ def test_p_event_fitted_to_streams_means_what_it_says_on_another(stream_of):
     high = p > np.quantile(p, 0.99)
     assert p[high].mean() == pytest.approx((truth[high] == 0).mean(), rel=0.15)
     assert found.base_rate == pytest.approx(0.02, rel=0.1)
+    assert found.streams == (f"{0:064d}", f"{1:064d}")
     events = sum(int((labels == 0).sum()) for _, labels in parts)
     assert (
         f"60,000 candidates of simulated natural streams (seeds 0, 1), {events:,} of them" in found.fitted_to
@@ -62,6 +64,8 @@ def test_only_streams_with_events_are_fitted_to(stream_of):
     stream = stream_of(scores, labels)
     with pytest.raises(ValueError, match="is no natural stream: it holds labelled stars"):
         fit_to_streams([replace(stream, record=replace(stream.record, contents="labelled"))])
+    with pytest.raises(ValueError, match=r"no natural stream: 0\.5 of the survey's events beside 0\.25"):
+        fit_to_streams([replace(stream, record=replace(stream.record, scale_events=0.5, scale_false=0.25))])
     with pytest.raises(ValueError, match="got 0 true of 200"):
         fit_to_streams([stream_of(scores, np.full(200, 2))])
     upside_down = Scores(1 - scores.p_review, 1 - scores.class_probabilities)

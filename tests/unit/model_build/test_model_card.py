@@ -21,6 +21,8 @@ def card(**changes):
         "metrics": METRICS,
         "season": SEASON,
         "training": {"training, both": "best epoch 7 of 9"},
+        "split_by": "cluster",
+        "shared": True,
         "chosen": 0.525,
         "p_event": EventProbability(1.25, -3.5, 0.015, "a stream"),
         "evaluation": None,
@@ -81,3 +83,12 @@ def test_a_provisional_bundle_is_called_one():
 )
 def test_the_card_says_whether_the_numbers_were_perturbed(perturbed, said):
     assert f"| numbers | {said} |" in card(season=SEASON | {"perturbed": perturbed})
+
+
+def test_the_card_says_only_what_holds_for_its_network_and_split():
+    assert "(one encoder for all sites: CTIO, SAAO, SSO)" in card()
+    assert "(one encoder per site: CTIO, SAAO, SSO)" in card(shared=False)
+    assert "no cluster" in card()
+    by_star = card(split_by="star")
+    assert "no cluster" not in by_star
+    assert "no star on two sides" in by_star

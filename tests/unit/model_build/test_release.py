@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from support.training_sets import training_set
 
+from model_build.network_bundle import Network
+from model_build.network_options import NetworkOptions
 from model_build.release import Named, release_of
 from model_build.training_set.plan import ORIGINS
 from stream_worker.scoring import Scores
@@ -19,6 +21,8 @@ SEASON = {
     "perturbed": None,
     "sha256": "a" * 64,
 }
+FURTHER = {"seed": 2, "contents": "stream", "listings": {"no": 9}, "stars": {"no": 3}}
+MADE_OF = {"season": SEASON, "further": [{**FURTHER, "sha256": "b" * 64}], "split_by": "cluster"}
 LABELLED, FIRST = (ORIGINS.index(name) for name in ("labelled", "first"))
 
 
@@ -26,6 +30,7 @@ class Told:
     """Stands for trained networks: gives each example the score it was told."""
 
     def __init__(self, of, p):
+        self.graphs = {"lensnet": Network(None, NetworkOptions())}
         self._p = {id_of(of.branches(place)): value for place, value in enumerate(p)}
 
     def predict(self, batch):
@@ -44,7 +49,7 @@ def made():
     validation = np.flatnonzero(made.splits == 1)
     origins = made.origins.copy()
     origins[validation[1::2]] = FIRST
-    return replace(made, origins=origins, manifest=made.manifest | {"season": SEASON, "further": []})
+    return replace(made, origins=origins, manifest=made.manifest | MADE_OF)
 
 
 def chosen(made, at_first):
@@ -57,4 +62,5 @@ def test_the_threshold_is_chosen_at_the_labels_and_the_first_dates(made):
     assert chosen(made, 0.3).chosen_threshold == pytest.approx(0.3, abs=0.11)
     assert chosen(made, 0.45).chosen_threshold == pytest.approx(0.375, abs=0.03)  # right at both
     found = chosen(made, 0.9)
+    assert found.made_of == {"trained_on": ("a" * 64, "b" * 64), "calibrated_on": ()}
     assert found.metrics["n_validation"] == np.sum((made.splits == 1) & (made.origins == LABELLED))

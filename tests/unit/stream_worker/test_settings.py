@@ -13,6 +13,7 @@ from stream_worker.cli import cli
 from stream_worker.cli.common import with_settings
 from stream_worker.codec import RegistryUnavailable
 from stream_worker.codec.registry import RegistrationRefusedError
+from stream_worker.kafka.clients import CANDIDATE_MAX_BYTES
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.scoring import ProviderUnavailable, ScorerBroken
 from stream_worker.settings import Settings, SettingsError, load_settings, without_credentials
@@ -122,6 +123,12 @@ def test_missing_secret_file_is_a_fault(tmp_path):
         load_settings(environ)
 
 
+def test_no_packet_is_taken_that_the_topic_of_light_curves_would_refuse():
+    assert load_settings({"LENSNET_MAX_PACKET_BYTES": str(CANDIDATE_MAX_BYTES)})
+    with pytest.raises(SettingsError, match="max_packet_bytes"):
+        load_settings({"LENSNET_MAX_PACKET_BYTES": str(CANDIDATE_MAX_BYTES + 1)})
+
+
 def test_topics_must_differ():
     with pytest.raises(SettingsError, match=r"named twice: lensnet\.scores"):
         load_settings({"LENSNET_TOPICS__SCORED": "lensnet.scores"})
@@ -187,18 +194,46 @@ def test_the_registrys_address_is_shown_without_credentials(url, shown):
     assert without_credentials(url) == shown
 
 
-def test_the_registrys_credentials_are_not_described():
-    settings = load_settings({"LENSNET_REGISTRY__URL": "http://user:hunter2@registry:8081/api"})
-    assert settings.describe()["registry"]["url"] == "http://registry:8081/api"
+ADDRESSES = [("registry", "url"), ("tracing", "endpoint")]
 
 
+@pytest.mark.parametrize(("section", "name"), ADDRESSES)
+def test_credentials_in_an_address_are_not_described(section, name):
+    settings = Settings.model_validate({section: {name: "http://user:hunter2@host:8081/api"}})
+    described = settings.describe()
+    assert described[section][name] == "http://host:8081/api"
+    assert "hunter2" not in str(described)
+
+
+def test_credentials_in_the_address_of_a_property_are_not_described():
+    properties = {
+        "https.proxy": "http://user:hunter2@proxy:3128",
+        "sasl.kerberos.principal": "worker@REALM",
+    }
+    shown = str(Settings(kafka={"properties": properties}).describe())
+    assert "hunter2" not in shown
+    assert "http://proxy:3128" in shown
+    assert "worker@REALM" in shown
+
+
+@pytest.mark.parametrize(("section", "name"), ADDRESSES)
 @pytest.mark.parametrize(
-    "url", ["registry:8081", "http://", "http://u:hun/ter2@registry", "http://[registry"]
+    "url", ["host:8081", "http://", "http://u:hun/ter2@host", "http://[host", "u:ter2@host"]
 )
-def test_a_registry_address_without_sense_is_a_fault(url):
-    with pytest.raises(SettingsError, match=r"registry\.url") as error:
-        load_settings({"LENSNET_REGISTRY__URL": url})
+def test_an_address_without_sense_is_a_fault_that_does_not_show_it(section, name, url):
+    with pytest.raises(SettingsError, match=rf"{section}\.{name}") as error:
+        load_settings({f"LENSNET_{section}__{name}".upper(): url})
     assert "ter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(("section", "name"), ADDRESSES)
+@pytest.mark.parametrize("value", ['["http://u:hunter2@host"]', '{ url = "http://u:hunter2@host" }'])
+def test_an_address_of_the_wrong_kind_is_not_shown(tmp_path, section, name, value):
+    file = tmp_path / "worker.toml"
+    file.write_text(f"[{section}]\n{name} = {value}\n")
+    with pytest.raises(SettingsError, match=rf"{section}\.{name}") as error:
+        load_settings({}, file=file)
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_sexagesimal_never_shows_sixty(ra, dec, expected):
     assert sexagesimal(ra, dec) == expected
 
 
+def test_another_radius_moves_no_star_to_another_home():
+    rng = np.random.default_rng(3)
+    ra, dec = rng.uniform(0, 360, 300), np.degrees(np.arcsin(rng.uniform(-1, 1, 300)))
+    changing = SkyCells(20.0)
+    for radius in (60.0, 5.0, 20.0):
+        changing.follow(radius)
+        assert changing.cells(ra, dec) == SkyCells(radius).cells(ra, dec)
+        assert [found[0] for found in changing.cells(ra, dec)] == [found[0] for found in CELLS.cells(ra, dec)]
+
+
 def test_many_stars_are_placed_as_each_alone():
     rng = np.random.default_rng(2)
     ra, dec = rng.uniform(0, 360, 300), np.degrees(np.arcsin(rng.uniform(-1, 1, 300)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater
 from stream_worker.outputs import OutputWriter
-from stream_worker.preprocessing import Standardisation, prepare, standardise
+from stream_worker.preprocessing import LightCurve, Standardisation, prepare, standardise
 from stream_worker.quarantine import Quarantine
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.score_record import ModelIdentity, current_magnitude
@@ -176,6 +177,26 @@ def test_halo_copies_go_to_the_touching_cells():
     assert keys == {str(s["cell"]).encode() for s in scores}
 
 
+def test_halo_copies_follow_a_radius_that_changes_while_the_stage_runs():
+    (candidate,) = candidates(1)
+    narrow, wide = SkyCells(20), SkyCells(60)
+    lon, lat = narrow._healpix.boundaries_lonlat(narrow._cell(np.array([268.0]), np.array([-30.0])), step=1)
+    inside = replace(
+        candidate, ra=float(lon[0, 0].to_value("deg")), dec=float(lat[0, 0].to_value("deg")) - 50 / 3600
+    )
+    place = np.array([inside.ra]), np.array([inside.dec])
+    (alone,), (spread,) = narrow.cells(*place), wide.cells(*place)
+    assert len(alone) == 1 < len(spread)
+    assert alone[0] == spread[0]
+    rules = WatchedRules(RULES)
+    stage = score_stage(Steps(), rules=rules)
+    for radius, expected in ((20, alone), (60, spread), (20, alone)):
+        rules.current = RuleSettings(neighbour_radius_arcsec=radius)
+        scores = read(stage.process(records([packet(inside)])), TOPICS.scores, "score")
+        assert tuple(s["cell"] for s in scores) == expected
+        assert {s["settings_hash"] for s in scores} == {rules.hash}
+
+
 def test_one_culprit_in_inference_does_not_take_the_others_along():
     outputs = score_stage(Steps(lambda b: ValueError("boom") if len(b[0]) % 7 == 0 else 0.5)).process(
         records(map(packet, candidates(30)))
@@ -257,6 +278,22 @@ def test_a_record_that_cannot_be_written_is_quarantined_alone():
     assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["record_failed"]
 
 
+def test_a_score_that_its_topic_would_refuse_is_quarantined_and_holds_nothing_up():
+    class Padded(OutputWriter):
+        def write(self, topic, schema, record, *, key, headers=()):
+            written = super().write(topic, schema, record, key=key, headers=headers)
+            huge = topic == TOPICS.scores and record["star_id"].endswith("000001")
+            return replace(written, value=written.value + bytes(10**6)) if huge else written
+
+    outputs = score_stage(Steps(), writer=Padded(single_object)).process(records(map(packet, candidates(3))))
+    counts = Counter(o["outcome"] for o in read(outputs, TOPICS.outcomes, "outcome"))
+    assert counts == {"SCORED": 2, "QUARANTINED": 1}
+    assert len([o for o in outputs if o.topic == TOPICS.lightcurves]) == 2
+    (quarantined,) = read(outputs, TOPICS.quarantine, "quarantine")
+    assert quarantined["reason"] == "record_failed"
+    assert re.search(r"the score has 100\d{4} bytes: expected at most 1000000", quarantined["message"])
+
+
 def test_what_a_producer_puts_into_headers_and_names_cannot_outgrow_a_topic():
     (candidate,) = candidates(1)
     huge = b"x" * 3_000_000
@@ -276,6 +313,23 @@ def test_what_a_producer_puts_into_headers_and_names_cannot_outgrow_a_topic():
         size = len(output.value) + len(output.key) + sum(len(k) + len(v or b"") for k, v in output.headers)
         assert size < 2**20 or output.topic == TOPICS.quarantine
         assert size < 3 * 2**20
+
+
+def test_however_many_datasets_a_packet_has_a_score_fits_its_topic():
+    (candidate,) = candidates(1)
+
+    def with_datasets(count):
+        one = np.ones(1, np.float32)
+        curves = (
+            LightCurve("CTIO", f"{i:04d}".ljust(200, "𝄞"), np.array([t]), one, one, None, None, None, None)
+            for i, t in enumerate(np.linspace(T_CUT - 50, T_CUT, count))
+        )
+        return replace(candidate, light_curves=tuple(curves))
+
+    outputs = score_stage(Steps()).process(records([packet(with_datasets(64)), packet(with_datasets(1500))]))
+    assert len(read(outputs, TOPICS.scores, "score")[0]["sites"][0]["datasets"]) == 64
+    assert max(len(o.value) for o in outputs if o.topic != TOPICS.quarantine) < 2**20
+    assert [q["reason"] for q in read(outputs, TOPICS.quarantine, "quarantine")] == ["too_many_light_curves"]
 
 
 def test_outcomes_and_quarantine_carry_the_trace():

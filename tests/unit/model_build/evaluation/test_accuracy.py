@@ -7,6 +7,7 @@ from support.truth_rows import truth_row
 from model_build.bootstrap import Resampling
 from model_build.evaluation.accuracy import (
     binary_accuracy,
+    binary_at_mix,
     binary_statistic,
     ceiling,
     difference,
@@ -86,3 +87,15 @@ def test_a_difference_of_the_same_candidates_is_paired():
     assert paired.value == apart.value > 0.0
     assert paired.low > 0.0
     assert paired.high - paired.low < 0.6 * (apart.high - apart.low)
+
+
+def test_seasons_of_other_shares_of_maybe_are_compared_at_one():
+    labels = ["yes"] * 3 + ["maybe"] + ["no"] * 2
+    its = scored(labels, [0.9, 0.9, 0.9, 0.1, 0.1, 0.9], labels)
+    resampling, passed = Resampling(its.clusters, 1, 50), its.p_review >= 0.5
+    own = binary_statistic(resampling, passed, its.labels)[0]
+    assert binary_at_mix(resampling, passed, its.labels, 0.25)[0] == pytest.approx(own[0])
+    assert binary_at_mix(resampling, passed, its.labels, 0.5)[0] == pytest.approx((0.5 + 0.5) / 2)
+    without = scored(["yes", "no"], [0.9, 0.1], ["yes", "no"])
+    alone = Resampling(without.clusters, 1, 50)
+    assert binary_at_mix(alone, without.p_review >= 0.5, without.labels, 0.0)[0] == pytest.approx(1.0)

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import html
 import json
 import re
+import shutil
 
 import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.natural import as_natural
 
+from model_build.evaluation import evaluate as evaluation
 from model_build.evaluation.cli import evaluate
+from model_build.season.journal import OtherPlan
+from model_build.training.options import TrainingOptions
+from model_build.training.run_folder import Run, write_run
 from model_build.training_set.build import SetOptions, build_training_set
 
 
@@ -36,6 +43,7 @@ def run(tmp_path_factory):
     rows = np.column_stack([np.arange(1, 6), np.random.default_rng(1).random((5, len(columns) - 1))])
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows.tolist())]
     (folder / "history.csv").write_text("\n".join(lines) + "\n")
+    write_run(folder, Run(TrainingOptions(), "both", 1, "0" * 64))
     return folder
 
 
@@ -50,8 +58,9 @@ def training_set(season, tmp_path_factory):
 def made(season, stream_archive, training_set, run, tmp_path_factory):
     """Everything at once: the folder and what the command said."""
     folder = tmp_path_factory.mktemp("evaluation")
+    stream = as_natural(shutil.copytree(stream_archive, folder / "stream"))
     result = invoke(
-        "--season", season, "--stream", stream_archive, "--perturbed", season, "--set", training_set,
+        "--season", season, "--stream", stream, "--perturbed", season, "--set", training_set,
         "--set-season", season, "--run", run, "--cache", folder / "cache", "--out", folder / "page.html",
         "--images", folder / "images", "--json",
     )  # fmt: skip
@@ -61,13 +70,13 @@ def made(season, stream_archive, training_set, run, tmp_path_factory):
 def test_the_page_has_every_section_and_needs_nothing_else(made):
     folder, result = made
     assert result.exit_code == 0, result.output
-    html = (folder / "page.html").read_text("utf-8")
-    assert re.findall(r"<h2>(.*?)</h2>", html) == [
+    page = (folder / "page.html").read_text("utf-8")
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [
         "What was evaluated", "Accuracy", "ROC and precision-recall", "Natural stream", "Perturbed season",
         "Recall by group", "Calibration", "Training set", "Visible part of the alert", "Learning curves",
     ]  # fmt: skip
-    assert not re.search(r"https?://|<script|<link|@import", html)
-    assert html.count("<img ") == html.count('src="data:image/png;base64,') == 12
+    assert not re.search(r"https?://|<script|<link|@import", page)
+    assert page.count("<img ") == page.count('src="data:image/png;base64,') == 12
 
 
 def test_the_figures_that_matter_most_are_images_of_their_own(made):
@@ -100,6 +109,15 @@ def test_the_last_line_is_the_headline_and_the_file_all_numbers(made):
     assert "epoch" in details["history"]
 
 
+def test_what_belongs_to_another_network_is_called_doubtful(made, training_set, run):
+    folder, result = made
+    doubts = json.loads(result.stdout.splitlines()[-1])["doubts"]
+    assert [doubt.split(": ")[0] for doubt in doubts] == [str(training_set), str(run)]
+    for doubt in doubts:
+        assert f"Doubtful: {doubt}" in result.stderr
+        assert f"Doubtful: {html.escape(doubt)}." in (folder / "page.html").read_text("utf-8")
+
+
 def test_again_from_the_cache_without_the_rest(made, season):
     folder, first = made
     result = invoke("--season", season, "--cache", folder / "cache", "--out", folder / "again.html")
@@ -107,8 +125,7 @@ def test_again_from_the_cache_without_the_rest(made, season):
     assert "scored" not in result.stderr
     accuracy = json.loads(first.stdout.splitlines()[-1])["binary"]["mean_accuracy"]
     assert f"binary mean accuracy {accuracy:.3f}" in result.stdout
-    html = (folder / "again.html").read_text("utf-8")
-    assert "Natural stream" not in html
+    assert "Natural stream" not in (folder / "again.html").read_text("utf-8")
 
 
 def test_baselines_are_a_section(made, season, tmp_path):
@@ -126,9 +143,9 @@ def test_baselines_are_a_section(made, season, tmp_path):
     common = ("--season", season, "--cache", folder / "cache", "--out", tmp_path / "page.html")
     result = invoke(*common, "--baselines", tmp_path / "baselines.json")
     assert result.exit_code == 0, result.output
-    html = (tmp_path / "page.html").read_text("utf-8")
-    assert "<h2>Baselines</h2>" in html
-    assert "A stump" in html
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "<h2>Baselines</h2>" in page
+    assert "A stump" in page
     assert json.loads((tmp_path / "page.json").read_text())["details"]["baselines"] == numbers
     (tmp_path / "baselines.json").write_text("{}")
     result = invoke(*common, "--baselines", tmp_path / "baselines.json")
@@ -136,7 +153,7 @@ def test_baselines_are_a_section(made, season, tmp_path):
     assert "baselines_version None, expected 1" in result.output
 
 
-def test_what_cannot_be_evaluated_is_said(season, training_set, tmp_path):
+def test_what_cannot_be_evaluated_is_said(season, stream_archive, tmp_path):
     common = ("--cache", tmp_path / "cache", "--out", tmp_path / "page.html")
     result = invoke("--season", season, "--set-season", season, *common)
     assert result.exit_code == 2
@@ -147,10 +164,23 @@ def test_what_cannot_be_evaluated_is_said(season, training_set, tmp_path):
     result = invoke("--season", tmp_path, *common)
     assert result.exit_code == 1
     assert "no archive of a season" in result.output
+    result = invoke("--season", season, "--stream", stream_archive, *common)
+    assert result.exit_code == 1
+    assert "no natural stream" in result.output
     result = invoke("--season", season, "--run", tmp_path, *common)
     assert result.exit_code == 1
     assert "history.csv is missing" in result.output
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_season_of_its_own_that_cannot_be_made_is_said(tmp_path, monkeypatch):
+    def simulate_to(directory, *_, **__):
+        raise OtherPlan(f"{directory} holds another season")
+
+    monkeypatch.setattr(evaluation, "simulate_to", simulate_to)
+    result = invoke("--cache", tmp_path / "cache", "--out", tmp_path / "page.html")
+    assert result.exit_code == 1
+    assert re.search(r"no season of its own: \S+/season-ci-9001-[0-9a-f]{12} holds another", result.output)
 
 
 def test_a_set_of_another_network_or_season_is_said(season, stream_archive, training_set, made, tmp_path):

@@ -66,6 +66,16 @@ def test_labelled_candidates_are_one_per_star_and_have_an_impression(found):
     assert all(row.run_id == row.first_run_id for row in found.candidates.labelled("first").rows)
 
 
+def test_both_dates_are_of_the_same_stars(found):
+    """A training archive and a stream have the first listings of labelled stars that were not selected."""
+    label = found.candidates.labelled("label").rows
+    star = label[0].star_id
+    rows = tuple(replace(row, selected=row.selected and row.star_id != star) for row in found.candidates.rows)
+    fewer = replace(found.candidates, rows=rows)
+    for date in ("label", "first"):
+        assert {row.star_id for row in fewer.labelled(date).rows} == {row.star_id for row in label} - {star}
+
+
 def test_what_was_scored_is_not_scored_again(found, season, bundle, cache, monkeypatch):
     told = []
     runs = len(list(season.glob("run-*.avro")))

@@ -161,13 +161,15 @@ def scored(name, p, *, flagged=True, when="k = 0"):
     cut = replace(
         cut_at(EVENT, when, 1465.0, CONFIG.detection), flagged=flagged, star=replace(EVENT, name=name)
     )
-    return ScoredCut(cut, None if p is None else Score(p, (p, 0.0, 1.0 - p)))
+    return ScoredCut(cut, None if p is None else Score(p, (p, 0.0, 1.0 - p)), None if p is None else p / 10)
 
 
 def test_counts_are_among_flagged_and_among_all():
     cuts = [scored("a", 0.97), scored("b", 0.5), scored("c", None), scored("d", 0.99, flagged=False)]
     cuts.append(scored("a", 0.99, when="first"))
-    found = tally("made up", cuts, "k = 0", 6, {"balanced": 0.45, "pure": 0.955}, is_event=True)
+    found = tally(
+        "made up", cuts, "k = 0", 6, {"balanced": 0.45, "pure": 0.955}, is_event=True, calibrated=True
+    )
     assert (found.stars, found.observed, found.flagged, found.scored) == (6, 4, 3, 2)
     assert {name: (one.found, one.of) for name, one in found.among_flagged.items()} == {
         "balanced": (2, 3),
@@ -177,10 +179,23 @@ def test_counts_are_among_flagged_and_among_all():
         "balanced": (3, 6),
         "pure": (2, 6),
     }
+    assert {name: (one.found, one.of) for name, one in found.by_p_event.items()} == {
+        "tenth": (0, 3),
+        "half": (0, 3),
+    }
+    assert (found.before_peak.found, found.before_peak.of) == (0, 3)
+    early = [replace(one, cut=replace(one.cut, t_cut=1460.0), p_event=0.2) for one in cuts[:1]]
+    sooner = tally("made up", early, "k = 0", 6, {}, is_event=True, calibrated=True)
+    assert (sooner.by_p_event["tenth"].found, sooner.before_peak.found) == (1, 1)
+    assert tally("made up", cuts, "k = 0", 6, {}, is_event=False, calibrated=False).by_p_event == {}
     assert found.phase == 0.0
     assert found.p_review == pytest.approx(0.735)
     assert found.class_probabilities == (pytest.approx(0.735), 0.0, pytest.approx(0.265))
-    empty = tally("made up", cuts, "last", 6, {"balanced": 0.45}, is_event=True)
+    assert set(tally("made up", [], "last", 6, {}, is_event=False, calibrated=True).by_p_event) == {
+        "tenth",
+        "half",
+    }
+    empty = tally("made up", cuts, "last", 6, {"balanced": 0.45}, is_event=True, calibrated=True)
     assert (empty.flagged, empty.p_review, empty.phase, empty.among_flagged["balanced"].of) == (
         0,
         None,

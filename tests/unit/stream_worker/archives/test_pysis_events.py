@@ -98,6 +98,17 @@ def test_a_malformed_file_is_named_with_line_and_value(tmp_path):
         read(archive)
 
 
+def test_more_files_than_a_packet_may_hold_are_a_fault(tmp_path):
+    folder = tmp_path / "KB0001"
+    folder.mkdir()
+    for number in range(65):
+        name = f"KMT{'ACS'[number % 3]}{number:02d}_I.pysis"
+        (folder / name).write_text("8170.1 -1.0 2.0 19.0 0.1\n")
+    (archive,) = open_archives([tmp_path], events=listed(tmp_path / "events.csv", "KB0001")).archives
+    with pytest.raises(ArchiveFault, match=r"KB0001: 65 datasets .* holds at most 64"):
+        read(archive)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

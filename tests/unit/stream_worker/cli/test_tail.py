@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from stream_worker.cli.tail import probable
+import pytest
+
+import schemas
+from schemas.samples import sample_records
+from stream_worker.cli.tail import ALERT_COLUMNS, _Printer, alert_cells, probable
+
+SAMPLE = sample_records(schemas.load("alert", 1))[0]
 
 
 def alert(group, p_event, kind="INITIAL"):
@@ -16,3 +22,20 @@ def test_groups_are_shown_once_probable_with_all_that_follows():
     assert list(probable(stream, 0.5)) == [risen, fallen, gone]
     assert list(probable(stream, None)) == stream
     assert list(probable(stream, 0.0)) == stream[:-1]
+
+
+@pytest.mark.parametrize(
+    ("tense", "kind", "shown"),
+    [
+        ("CURRENT", "INITIAL", "INITIAL"),
+        ("TEST", "INITIAL", "INITIAL TEST"),
+        ("ARCHIVAL", "RETRACTION", "RETRACTION ARCHIVAL"),
+    ],
+)
+def test_what_is_not_live_says_so(capsys, tense, kind, shown):
+    alert = {**SAMPLE, "tense": tense, "alert_type": kind}
+    assert alert_cells(alert)[0] == shown
+    _Printer(as_json=False)(alert)
+    heading, row = capsys.readouterr().out.splitlines()
+    assert row.startswith(f"{shown} ")
+    assert row.index(SAMPLE["star_id"]) == heading.index(ALERT_COLUMNS[1])

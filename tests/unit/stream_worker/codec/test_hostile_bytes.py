@@ -192,7 +192,7 @@ def test_the_worst_candidate_of_2_mib_stays_small():
     """As many light curves as fit, each of nine bytes: refused by their number."""
     empty = b"".join((b"\x00" * 2, b"\x00" * 3, b"\x00" * 4))
     head = encode_candidate(replace(make_candidate(np.random.default_rng(2), 2), light_curves=()))[:-7]
-    for n, reason in ((2**21 // 9, Reason.DECLARED_TOO_LONG), (MAX_ITEMS, Reason.UNKNOWN_SITE)):
+    for n, reason in ((2**21 // 9, Reason.DECLARED_TOO_LONG), (MAX_ITEMS, Reason.TOO_MANY_LIGHT_CURVES)):
         body = head + encode_long(n) + empty * n + b"\x00" + encode_long(1_620_632_800_000)
         assert len(body) < 2**21 + 1000
         with pytest.raises(BadPacket) as caught:

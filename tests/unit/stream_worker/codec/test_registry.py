@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from stream_worker.codec import RegistryUnavailable, UnknownSchemaId
+from stream_worker.codec import BadPacket, Reason, RegistryUnavailable, SchemaResolver, UnknownSchemaId
 from stream_worker.codec.registry import HttpRegistry, RegistrationRefusedError
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}
@@ -95,6 +95,20 @@ def test_an_id_that_the_registry_does_not_know(server, registry):
     server.answer(404, json.dumps({"error_code": 40403, "message": "Schema not found"}))
     with pytest.raises(UnknownSchemaId, match="has no schema of this id"):
         registry.schema(42)
+
+
+@pytest.mark.parametrize("schema_id", [2**31, 2**32 - 1])
+def test_an_id_that_no_registry_can_have_is_unknown_without_a_question(server, registry, schema_id):
+    """Confluent's registry answers it with a 404 without its own code, as a wrong address would."""
+    server.answer(404, '{"error_code": 404, "message": "HTTP 404 Not Found"}')
+    with pytest.raises(BadPacket, match=f"schema id {schema_id}: registries count to 2147483647") as caught:
+        SchemaResolver("candidate", registry).resolve(b"\x00" + schema_id.to_bytes(4, "big") + b"garbage")
+    assert caught.value.reason == Reason.UNKNOWN_SCHEMA
+    assert server.requests == []
+
+
+def test_the_largest_id_is_asked_for(server, registry):
+    assert registry.schema(2**31 - 1) == SCHEMA
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,14 @@ def found(name, value):
     return put("alertfinder", name, value)
 
 
+def datasets(count):
+    def change(record):
+        first = record["light_curves"][0]
+        record["light_curves"] = [{**first, "dataset": f"BLG{number:02d}"} for number in range(count)]
+
+    return change
+
+
 N = len(GOOD["light_curves"][1]["hjd"])
 FAULTS = {
     "survey": (put("survey", ""), Reason.EMPTY_FIELD, "survey is empty"),
@@ -128,6 +136,11 @@ FAULTS = {
         r"alertfinder.t_cut is 9344.75 \(HJD - 2450000\): expected at most produced_at, 9344.74306",
     ),
     "no light curves": (put("light_curves", []), Reason.NO_LIGHT_CURVES, "expected at least one"),
+    "too many light curves": (
+        datasets(65),
+        Reason.TOO_MANY_LIGHT_CURVES,
+        "light_curves has 65 items: expected at most 64",
+    ),
     "a dataset twice": (
         both(curve("site", "CTIO"), curve("dataset", "BLG11")),
         Reason.DUPLICATE_DATASET,
@@ -179,6 +192,7 @@ ALLOWED = {
     "break at cut": found("t_break", T_CUT),
     "cut ahead by the light time": put("produced_at", round(hjd_to_unix_ms(T_CUT)) - 599_000),
     "overlapping fields of one site": both(curve("site", "CTIO"), curve("dataset", "BLG41")),
+    "as many light curves as may be": datasets(64),
     "one site": lambda record: record["light_curves"].__delitem__(slice(1, None)),
     "falling": both(found("slope", -3.0), found("delta_chi2", -1.0), found("n_high", 0)),
 }

@@ -178,6 +178,13 @@ def test_what_makes_no_candidate_says_why_and_sends_nothing(tmp_path, slope, opt
     assert pysis_json(report)["candidate"] is None
 
 
+def test_more_datasets_than_a_packet_may_hold_make_no_candidate(tmp_path):
+    series = [read_pysis(write_rise(tmp_path, "KMTC14_I.pysis"))] * 65
+    with pytest.raises(NoCandidate, match=r"65 datasets have observations .* holds at most 64"):
+        build_candidate(STAR, series, t_cut=8210.0, tense=Tense.TEST, produced_at=NOW_MS)
+    build_candidate(STAR, series[:64], t_cut=8210.0, tense=Tense.TEST, produced_at=NOW_MS)
+
+
 def test_too_few_usable_observations_say_how_many_there_were(tmp_path):
     path = tmp_path / "KMTC14_I.pysis"
     path.write_text("8170.1 -1.0 2.0 19.0 0.1\n8171.1 -9.0 -2.0 19.0 0.1\n8172.1 nan 2.0 nan nan\n")

@@ -46,6 +46,7 @@ class FakeConsumer:
 
     def __init__(self, script):
         self.script, self.seeks, self.callbacks, self.closed = list(script), [], {}, False
+        self.end = 10**9
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         self.callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
@@ -61,6 +62,9 @@ class FakeConsumer:
 
     def committed(self, partitions, timeout):
         return [TopicPartition("in", p.partition, -1001) for p in partitions]
+
+    def get_watermark_offsets(self, partition, timeout):
+        return 0, self.end
 
     def incremental_assign(self, partitions):
         self.assigned = [(p.partition, p.offset) for p in partitions]
@@ -295,3 +299,24 @@ def test_offsets_are_waited_for_as_long_as_a_transaction_may_stay_open():
     assert set(asked) == {0.5}
     kafka = KafkaSettings(bootstrap_servers="b:1", transaction_timeout_ms=600_000)
     assert settled_after_s(kafka) > 600
+
+
+def test_a_batch_commits_the_positions_of_partitions_without_records_too():
+    """A stage may write of any of its partitions; the next one to have it must see that as pending."""
+    made, _, _ = stateful([rebalance("assign", 0, 1), FakeMessage(0, 7)], {0: 7, 1: 3})
+    batch = made.poll_batch()
+    assert batch.start_offsets == {("in", 0): 7}
+    assert batch.next_offsets == {("in", 0): 8, ("in", 1): 3}
+    made.rewind(batch)
+    assert made.empty_batch().next_offsets == {("in", 0): 7, ("in", 1): 3}
+
+
+def test_a_topic_that_ends_before_what_was_committed_stops_the_worker():
+    script = [rebalance("assign", 0), FakeMessage(0, 0)]
+    made, consumer, _ = stateful(script, {0: 1000})
+    consumer.end = 400
+    with pytest.raises(ConsumerFatal, match=r"in\[0\] ends at 400, records up to 1000 were committed"):
+        made.poll_batch()
+    made, consumer, _ = stateful([*script, FakeMessage(0, 1), FakeMessage(0, 1000)], {0: 1000})
+    consumer.end = 1001
+    assert [record.offset for record in made.poll_batch().records] == [1000]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,6 +135,26 @@ def test_the_crowd_first_keeps_a_primary_back_and_later_only_flags_it(waves, exp
     assert certain(seen_after_each(waves, RULES)[-1])["BRIGHT"] is expected
     for seed in range(5):
         assert drive(waves, random.Random(seed))[-1].get("BRIGHT", Seen.NOTHING) is expected
+
+
+FAINTER = sighting("FAINTER", *offset_by(268.0, -30.0, 4, 0), 9300.75, 500.0, 0.99)
+
+
+def test_a_crowd_does_not_silence_the_group_of_a_pure_alert():
+    """The fainter star's alert is taken back for the brighter one: that one must then be told of."""
+    for waves in ([[FAINTER], [*crowd(11), BRIGHT]], [[FAINTER], crowd(11), [BRIGHT]]):
+        assert certain(seen_after_each(waves, RULES)[-1])["BRIGHT"] is Seen.CROWDED
+        for seed in range(5):
+            seen = drive(waves, random.Random(seed))[-1]
+            assert seen.get("BRIGHT") is Seen.CROWDED
+            assert "FAINTER" not in seen
+
+
+def test_an_alert_below_the_pure_threshold_is_no_reason_to_tell_of_a_crowd():
+    waves = [[replace(FAINTER, p_review=0.6)], crowd(11), [BRIGHT]]
+    assert certain(seen_after_each(waves, RULES)[-1])["BRIGHT"] is Seen.NOTHING
+    for seed in range(5):
+        assert "BRIGHT" not in drive(waves, random.Random(seed))[-1]
 
 
 def test_in_one_wave_both_ends_are_possible_and_both_happen():
