@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPILED := hatch_build.py stream_worker/preprocessing/kernels.pyx
 KAFKA := $(BIN)/python -m stream_worker.dev_kafka
-BUNDLE := stream_worker/bundles/lensnet
 MODEL := .cache/model
 SIMULATE = $(BIN)/model-build simulate --cache $(MODEL)/schedules --resume
 DEMO_ARGS ?=
@@ -107,5 +106,5 @@ benchmark-replay: $(STAMP) ## rate and memory of an offline replay of ARCHIVE ag
 benchmark: $(STAMP) ## rates of decode, preprocess, inference and end to end
 	$(BIN)/stream-worker benchmark
 
-clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+clean: ## remove what the targets made, but for .cache: its seasons and trainings took hours
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build stream_worker/preprocessing/*.so

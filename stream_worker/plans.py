@@ -221,11 +221,14 @@ def _open_scorer(settings: Settings, faults: list[str]) -> Scorer | None:
 
 
 def _compare_thresholds(settings: Settings, scorer: Scorer) -> None:
-    """Say it when the operator's thresholds are not those that the model was released with."""
-    released = dict(scorer.bundle.manifest.thresholds)
-    if settings.rules.thresholds != released:
+    """Say it when a threshold of the operator's is not what the model was released with by that name."""
+    own, released = settings.rules.thresholds, scorer.bundle.manifest.thresholds.model_dump(exclude_none=True)
+    differing = sorted(name for name in own.keys() & released.keys() if own[name] != released[name])
+    if differing:
         log.warning(
-            "thresholds differ from the bundle's", settings=settings.rules.thresholds, bundle=released
+            "thresholds differ from the bundle's",
+            settings={name: own[name] for name in differing},
+            bundle={name: released[name] for name in differing},
         )
 
 

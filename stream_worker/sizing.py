@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
-DAY_S = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class Load:

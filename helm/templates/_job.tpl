@@ -1,3 +1,10 @@
+{{/* What the topics should be like, for their creation and for `helm test`: a JSON list of options. */}}
+{{- define "lensnet.topicArguments" -}}
+{{- with .Values.topics -}}
+{{- list "--partitions" (toString .partitions) "--replication-factor" (toString .replicationFactor) "--min-insync-replicas" (toString .minInsyncReplicas) "--retention-days" (toString .retentionDays) | toJson -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 Pod of a command that runs to its end.
 (dict "root" $ "component" "balance" "command" "tools" "values" .Values.balance "gpu" false "args" (list …)

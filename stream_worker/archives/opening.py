@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +90,8 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 def _open_file(path: Path) -> Archive:
     if path.suffix == ".parquet":
+        if find_spec("pyarrow") is None:
+            raise ArchiveFault(path, "", "Parquet needs pyarrow: pip install lensnet[replay]")
         from stream_worker.archives.parquet import open_parquet
 
         return open_parquet(path)

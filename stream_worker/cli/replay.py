@@ -121,7 +121,8 @@ def run(
     _check_mode(options)
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": bundle})
-    require_replay_extra()
+    if options["offline"]:
+        require_replay_extra("orjson", "pyarrow")
     try:
         event_list = None if events is None else read_event_list(events)
     except ArchiveFault as fault:

@@ -12,6 +12,7 @@ import click
 
 from stream_worker.cli import EXIT_FAILED, EXIT_OK
 from stream_worker.cli.common import examples, fail, output_console, with_settings
+from stream_worker.cli.replay_tools import require_replay_extra
 from stream_worker.cli.skipped import skipped_records
 from stream_worker.replay.parameters import FROM, TO
 from stream_worker.replay.selection import Selection
@@ -69,6 +70,8 @@ def diff(
     order of arrival and is only reported. Exit code 0 if nothing differs, 1 if something does. With nights
     given, quarantined records of topics, which have no date, are not compared.
     """
+    if html is not None:
+        require_replay_extra("matplotlib")
     from stream_worker.replay.diff.compare import compare
     from stream_worker.replay.diff.text import as_json as json_of
     from stream_worker.replay.diff.text import tables
@@ -97,6 +100,7 @@ def diff(
 def _view(settings: Settings, run: str, nights: Selection) -> RunView:
     topics = _topics_of(settings, run)
     if topics is None:
+        require_replay_extra("pyarrow")
         from stream_worker.replay.diff.parquet import view_of_result
 
         return view_of_result(Path(run))

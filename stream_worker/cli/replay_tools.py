@@ -20,10 +20,11 @@ _ARCHIVE = click.Path(path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def require_replay_extra() -> None:
-    """Exit with 2 where the libraries of the extra are not installed."""
-    if find_spec("pyarrow") is None:
-        usage("replays need the extra: pip install lensnet[cpu,replay]")
+def require_replay_extra(*libraries: str) -> None:
+    """Exit with 2 where one of these libraries of the extra is not installed."""
+    missing = [library for library in libraries if find_spec(library) is None]
+    if missing:
+        usage(f"{' and '.join(missing)} not installed: pip install lensnet[cpu,replay]")
 
 
 def usage(message: str) -> NoReturn:
@@ -62,7 +63,7 @@ def convert(archives: tuple[Path, ...], out: Path, layout: Layout, events: Path 
     Nested has a row per candidate, long a row per observation. What can't be read ends it, and no file is
     written.
     """
-    require_replay_extra()
+    require_replay_extra("pyarrow")
     from stream_worker.archives.convert import convert_archives
     from stream_worker.archives.reading import ArchiveFault
 

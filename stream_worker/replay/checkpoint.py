@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from stream_worker.replay.scoring import Row
 
 if sys.version_info >= (3, 14):
@@ -56,6 +54,8 @@ class Checkpoint:
 
     def put(self, number: int, result: ChunkResult) -> None:
         """Keep a chunk; it survives a crash once this returns."""
+        import orjson  # of the extra: a replay through topics does without
+
         head = {"faults": result.faults, "read": result.read}
         path = self._path(number)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -67,6 +67,8 @@ class Checkpoint:
 
     def get(self, number: int) -> ChunkResult:
         """Return a finished chunk."""
+        import orjson
+
         lines = zstd.decompress(self._path(number).read_bytes())
         head, *rows = orjson.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than line by line
         return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])

@@ -28,6 +28,7 @@ _IMPORTED_ONCE: Final = (
     "stream_worker.replay.scoring",
     "astropy_healpix",
     "onnxruntime",
+    "orjson",
 )
 """What every worker process needs: a second and a half of processor time that they share."""
 

@@ -126,10 +126,16 @@ def test_the_commands_and_options_in_the_chart_are_those_of_the_worker(helm):
                 assert options <= set(re.findall(r"--[a-z-]+", shown.output)), command
 
 
-def test_helm_test_checks_the_topics(helm):
+def test_helm_test_checks_the_topics_for_what_they_were_created_with(helm):
     job = helm.one(BASE, "Job", "-test")
     assert job["metadata"]["annotations"][HOOK] == "test"
-    assert containers_of(job)[0]["args"][:2] == ["topics", "check"]
+    other = {"partitions": 24, "replicationFactor": 4, "minInsyncReplicas": 3, "retentionDays": 400}
+    for values in (BASE, merged(BASE, {"topics": other})):
+        created, checked = (
+            containers_of(helm.one(values, "Job", name))[0]["args"] for name in ("-topics", "-test")
+        )
+        assert (created[:2], checked[:2]) == (["topics", "create"], ["topics", "check"])
+        assert created[2:] == checked[2:]
 
 
 def test_probes_are_the_workers_own_end_points(helm):
@@ -234,6 +240,8 @@ def test_replay_is_a_job_that_another_replay_does_not_change(helm):
     args = containers_of(job)[0]["args"]
     assert args[:2] == ["replay", "/archive"]
     assert args[args.index("--replay-id") + 1] == "season-2021"
+    # without it the worker counts the node's cores, whatever the pod's limit is
+    assert args[args.index("--scorers") + 1] == "2"
     again = merged(BASE, REPLAY, {"replay": {"id": "season-2022"}})
     assert job["metadata"]["name"] not in {m["metadata"]["name"] for m in helm.render(again)}
 

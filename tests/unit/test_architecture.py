@@ -9,7 +9,7 @@ import pytest
 
 WORKER_MODULES = (
     "stream_worker.plans, stream_worker.worker, stream_worker.cli.stages, stream_worker.demo.run,"
-    " stream_worker.dumping.run, stream_worker.cli.replay"
+    " stream_worker.dumping.run, stream_worker.cli.replay, stream_worker.replay.topic"
 )
 
 
@@ -25,7 +25,9 @@ def test_the_worker_never_loads_the_training_side():
     assert not loaded & {"model_build", "tensorflow", "keras", "tf2onnx", "onnx", "MulensModel"}
 
 
-@pytest.mark.parametrize("blocked", ["tensorflow", "keras", "onnx", "MulensModel", "matplotlib", "pyarrow"])
+@pytest.mark.parametrize(
+    "blocked", ["tensorflow", "keras", "onnx", "MulensModel", "matplotlib", "pyarrow", "orjson"]
+)
 def test_the_worker_imports_where_training_packages_are_absent(blocked):
     loaded_after(f"import sys; sys.modules[{blocked!r}] = None\nimport {WORKER_MODULES}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,19 +19,22 @@ from stream_worker.kafka.records import SourceRecord
 from stream_worker.outputs import OutputWriter
 from stream_worker.quarantine import Quarantine
 
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+
 
 @pytest.fixture
 def stream(kafka: str, topic_prefix: str) -> Stream:
     return Stream(kafka, topic_prefix, partitions=1)
 
 
-def quarantine(stream: Stream, topic: str, offset: int, raw: bytes) -> str:
+def quarantine(stream: Stream, topic: str, offset: int, raw: bytes, reason: str = "not_framed") -> str:
     """Quarantine ``raw``, and give it as the commands name it."""
     keeper = Quarantine(
         OutputWriter(single_object), stream.settings.topics.quarantine, "score", "test", "0", raw_limit=1000
     )
     source = SourceRecord(topic, 0, offset, b"star", raw, (("trace-id", b"t"),))
-    record = keeper.record(source, "not_framed", "no framing", time_ms=1_700_000_000_000)
+    record = keeper.record(source, reason, "as it is", time_ms=1_700_000_000_000)
     send(stream, record.value, record.key)
     return f"{topic}/0/{offset}"
 
@@ -59,6 +64,29 @@ def test_packets_are_sent_again_once_each(stream):
     assert done.returncode == 0, done.stderr
     assert "2 packets sent again" in done.stdout
     assert sorted(stream.raw("candidates")) == [b"packet 0", b"packet 2"]
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="no jq on the PATH")
+def test_the_runbooks_line_sends_all_of_one_reason_again(stream):
+    candidates = stream.settings.topics.candidates
+    for n in range(3):
+        quarantine(stream, candidates, n, b"packet %d" % n)
+    quarantine(stream, candidates, 3, bytes(1001))  # only its beginning is kept
+    quarantine(stream, candidates, 4, b"another", "unknown_schema")
+    runbook = (ROOT / "helm" / "RUNBOOKS.md").read_text().partition("## LensNetQuarantineRate")[2]
+    line = runbook.split("```")[1].replace("REASON", "not_framed")
+    here = re.sub(r"kubectl \S+ NS exec \S+ --", "", line).replace("stream-worker", f"{BIN}/stream-worker")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", here],
+        env={**os.environ, **stream.environ},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 packets sent again" in done.stdout
+    assert sorted(stream.raw("candidates")) == [b"packet 0", b"packet 1", b"packet 2"]
 
 
 def test_an_undelivered_packet_is_a_failure_with_its_reason(stream):

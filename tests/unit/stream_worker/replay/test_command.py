@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -41,6 +42,37 @@ def test_a_missing_archive_exits_with_1(tmp_path):
     assert done.exit_code == 1
     assert "none.avro: No such file" in done.output
     assert "--on-fault skip leaves them out" in done.output
+
+
+@pytest.fixture
+def no_extra(monkeypatch):
+    for library in ("matplotlib", "orjson", "pyarrow"):
+        monkeypatch.setitem(sys.modules, library, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.avro", "--offline", "--out", "x.parquet"], "orjson and pyarrow not installed: pip install lens"),
+        (["convert", "a.avro", "--out", "x.parquet"], "pyarrow not installed"),
+        (["diff", "a.parquet", "live"], "pyarrow not installed"),
+        (["diff", "live", "topic:r-1", "--html", "x.html"], "matplotlib not installed"),
+    ],
+)
+def test_what_needs_the_extra_says_so_and_exits_with_2(no_extra, arguments, message):
+    done = call(*arguments)
+    assert (done.exit_code, message in done.output) == (2, True), done.output
+
+
+def test_a_replay_through_topics_needs_the_extra_for_parquet_only(no_extra, tmp_path, archive, monkeypatch):
+    (tmp_path / "season.parquet").write_bytes(b"PAR1")
+    done = call(tmp_path / "season.parquet", "--to-topic")
+    assert done.exit_code == 1
+    assert "season.parquet: Parquet needs pyarrow: pip install lensnet[replay]" in done.output
+    begun = []
+    monkeypatch.setattr("stream_worker.cli.replay._to_topic", lambda *arguments: begun.append(arguments))
+    assert call(archive / "run-2021-05-11.avro", "--to-topic").exit_code == 0
+    assert len(begun) == 1
 
 
 def test_help_is_that_of_the_replay_and_names_the_commands_beside_it():
