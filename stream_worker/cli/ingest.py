@@ -134,4 +134,4 @@ def _sink(settings: Settings, out: Path | None) -> Iterator[CandidateSink]:
                 more_headers=lambda candidate: ingest_headers(tracing, candidate.candidate_id),
             )
     except DeliveryError as error:
-        fail(str(error))
+        fail(f"{error} (broker {settings.kafka.bootstrap_servers})")
