@@ -31,7 +31,12 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     cls=LazyGroup,
     found_at=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 1 ran and failed, 2 usage.",
+    epilog="\b\nExamples:\n"
+    "  model-build simulate --out season\n"
+    "  model-build dataset season --out set\n"
+    "  model-build train --set set --out run\n"
+    "  model-build export run --set set --stream stream --out bundle\n\n"
+    "Exit codes: 0 ok, 1 ran and failed, 2 usage.",
 )
 @click.version_option(package_name="lensnet")
 def cli() -> None:

@@ -4,7 +4,8 @@
 
     from stream_worker.subscriber import subscribe
     for alert, live in subscribe("broker:9092", since="2026-05-10T00:00"):
-        print(alert["alert_type"], alert["star_id"], alert["data_age_days"], alert["stale"], len(live))
+        if alert["tense"] == "CURRENT":  # neither a test nor a replay
+            print(alert["alert_type"], alert["star_id"], alert["data_age_days"], alert["stale"], len(live))
 """
 
 from __future__ import annotations

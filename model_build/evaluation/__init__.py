@@ -1,1 +1,1 @@
-"""Figures of merit of a network on seasons: pure functions of scores and truth."""
+"""A bundle measured on seasons: pure figures of merit, cached scores, and the page that `evaluate` writes."""

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model_build.realism.catalogue import Catalogue
 from model_build.realism.faults import BadInput
 from model_build.season.eventfinder import EventClass
 from stream_worker.preprocessing.light_curve import Float64Array
@@ -46,13 +45,6 @@ def published(part: str) -> EventQuantiles:
     values = {name: np.array(table[part][name]) for name in _COLUMNS}
     probabilities = np.array(table["source"]["probabilities"])
     return EventQuantiles(table["source"]["text"], table[part]["events"], probabilities, values)
-
-
-def of_catalogue(catalogue: Catalogue, probabilities: Float64Array, faintest: float) -> EventQuantiles:
-    """Compute the quantiles of the events brighter than ``faintest`` (inf: of all)."""
-    chosen = catalogue.i_base < faintest
-    columns = {"t_E": catalogue.t_E, "u_0": catalogue.u_0, "I": catalogue.i_base}
-    return of_samples({name: column[chosen] for name, column in columns.items()}, probabilities)
 
 
 def of_samples(samples: Mapping[str, Float64Array], probabilities: Float64Array) -> EventQuantiles:

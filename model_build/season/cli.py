@@ -7,15 +7,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from model_build.extras import require_training_libraries
 from model_build.progress import progress_on_stderr
-
-if TYPE_CHECKING:
-    from model_build.season.sizes import SeasonSize
+from model_build.season.sizes import SIZES_TOLD, SeasonSize, short_stream, size_of
 
 _STEPS = {
     "detect": "AlertFinder on stars",
@@ -37,11 +35,7 @@ _NEEDS = ("astropy", "pyarrow", "scipy", "threadpoolctl", "VBMicrolensing")
     "  model-build simulate --scale train --seed 7 --out train --resume"
 )
 @click.option("--season", type=click.IntRange(2015, 2049), default=2021, show_default=True, help="Year.")
-@click.option(
-    "--scale",
-    help="Share of the survey, or ci (about 600 labelled stars), paper (5,053 of them), train (the same and "
-    "all other labels found), natural (every candidate of 25 runs), wide (of 2.5 times as many stars).  [ci]",
-)
+@click.option("--scale", help=f"Share of the survey, above 0 and at most 1, or {SIZES_TOLD}.  [ci]")
 @click.option(
     "--candidates", type=click.IntRange(1), help="Instead: so many candidates of one week, unselected."
 )
@@ -123,8 +117,6 @@ def _interrupt(*_: object) -> None:
 
 
 def _size(scale: str | None, candidates: int | None) -> SeasonSize:
-    from model_build.season.sizes import short_stream, size_of
-
     if candidates is None:
         try:
             return size_of(scale or "ci")

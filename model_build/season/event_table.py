@@ -81,7 +81,7 @@ def write_events(path: Path, rows: Iterable[EventRow]) -> int:
 
 
 def read_events(path: Path) -> pa.Table:
-    """Return the table; raises as `tables.read_table`."""
+    """Return a season's table to whoever analyses it; raises as `tables.read_table`."""
     return read_table(path, EVENTS_SCHEMA)
 
 

@@ -5,9 +5,8 @@ A memory is a value: each run takes one and returns the next, so that a season c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 
 from model_build.season.vetting import Flagged, VettingConfig
@@ -72,26 +71,6 @@ class ReviewMemory:
         recent = [one for one in self.passed if run.t_cut - one.t_cut <= config.neighbour_days]
         in_order = sorted((*recent, *chosen), key=lambda one: (one.t_cut, one.star_id))
         return ReviewMemory(run.run_id, dict(sorted(kept.items())), tuple(in_order))
-
-    def to_json(self) -> str:
-        """Return the memory as JSON, the same text for equal memories."""
-        return json.dumps(
-            {
-                "last_run": self.last_run,
-                "rejected": dict(sorted(self.rejected.items())),
-                "passed": [asdict(one) for one in self.passed],
-            }
-        )
-
-    @staticmethod
-    def from_json(text: str) -> ReviewMemory:
-        """Return the memory that `to_json` wrote."""
-        state = json.loads(text)
-        return ReviewMemory(
-            state["last_run"],
-            state["rejected"],
-            tuple(Flagged(**one) for one in state["passed"]),
-        )
 
 
 def _days(earlier: str, later: str) -> int:

@@ -55,13 +55,6 @@ def flux_of_magnitude(magnitude: float) -> float:
     return float(10.0 ** (0.4 * (ZERO_POINT - magnitude)))
 
 
-def quoted_error(total_flux: Float64Array, epochs: EpochTable, config: PhotometryConfig) -> Float64Array:
-    """1-sigma error the pipeline quotes for ``total_flux`` [n] (reference not subtracted), float64 [n]."""
-    return np.asarray(
-        np.sqrt(_variance(total_flux, _sky_variance(epochs, config), config)) / epochs.transparency
-    )
-
-
 def observe(
     delta_flux: Float64Array,
     baseline_flux: float,

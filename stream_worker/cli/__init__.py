@@ -34,7 +34,12 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     cls=LazyGroup,
     found_at=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings come from --settings FILE (TOML) and LENSNET_* variables; "
+    epilog="\b\nExamples:\n"
+    "  stream-worker demo\n"
+    "  stream-worker topics create --replication-factor 1\n"
+    "  stream-worker score\n"
+    "  stream-worker tail --from-beginning\n\n"
+    "Settings come from --settings FILE (TOML) and LENSNET_* variables; "
     "KAFKA_BOOTSTRAP_SERVERS names the broker. Exit codes: 0 ok, 1 failed, 2 usage or settings.",
 )
 @click.version_option(package_name="lensnet")

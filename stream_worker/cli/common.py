@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -21,6 +21,11 @@ from rich.progress import Progress as Bar
 from stream_worker.cli import EXIT_FAILED, EXIT_USAGE
 from stream_worker.settings import Settings, SettingsError, load_settings
 
+_SILENT = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}  # noqa: SLF001 - local codes start so
+)
+_TIMED_OUT = KafkaError(KafkaError._TIMED_OUT).str()  # noqa: SLF001
+_NAME_ANOTHER = "set KAFKA_BOOTSTRAP_SERVERS or --bootstrap-servers (`make kafka-up` starts one)"
 _LINE_EVERY_S = 3.0
 _PIPE_WIDTH = 160
 _REPORTED = (
@@ -87,9 +92,33 @@ def broker_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        reason = error.args[0]
-        text = f"{reason.name()}: {reason.str()}" if hasattr(reason, "name") else str(reason)
-        fail(f"{text} (broker {settings.kafka.bootstrap_servers})")
+        fail(broker_fault(error, settings.kafka.bootstrap_servers, _remedy(settings)))
+    except TimeoutError as error:
+        if error.args:  # the one of an admin request that was given up has none
+            raise
+        fail(f"{_late(settings.kafka.bootstrap_servers)}: {_remedy(settings)}")
+
+
+def broker_fault(error: KafkaException, servers: str, remedy: str) -> str:
+    """Say in one line what went wrong at a broker, with the remedy where it may be the wrong one."""
+    reason = error.args[0]
+    if not isinstance(reason, KafkaError):
+        return f"{reason} (broker {servers})"
+    if reason.code() in _SILENT:
+        return f"no broker answers at {servers}: {remedy}; {reason.str()}"
+    if _TIMED_OUT in reason.str():
+        return f"{_late(servers)}: {remedy}; {reason.str()}"
+    return f"{reason.name()}: {reason.str()} (broker {servers})"
+
+
+def _late(servers: str) -> str:
+    return f"the broker at {servers} did not answer in time"
+
+
+def _remedy(settings: Settings) -> str:
+    if settings.kafka.properties or settings.kafka.secret_files:
+        return f"{_NAME_ANOTHER}, or mend the login in [kafka.properties]"
+    return _NAME_ANOTHER
 
 
 def examples(*lines: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from stream_worker.cli import EXIT_FAILED, EXIT_OK
 from stream_worker.cli.balance import balance_table
-from stream_worker.cli.common import examples, fail, output_console, progress
+from stream_worker.cli.common import broker_fault, examples, fail, output_console, progress
 from stream_worker.cli.tail import alert_table
 from stream_worker.settings import SettingsError
 
@@ -79,13 +79,15 @@ def demo(
     except KeyboardInterrupt:
         click.echo("interrupted; nothing is left running", err=True)
         sys.exit(130)
+    except KafkaException as error:
+        servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "the address it was started at"
+        fail(broker_fault(error, servers, "without KAFKA_BOOTSTRAP_SERVERS the demo starts one"))
     except (
         BadContainer,
         DemoFailed,
         ProcessFailed,
         RealEventMissing,
         DevKafkaError,
-        KafkaException,
         SettingsError,
         TopicCreationError,
         DeliveryError,

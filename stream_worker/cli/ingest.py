@@ -21,7 +21,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TENSES = click.Choice([tense.value for tense in Tense])
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "stream-worker ingest pysis KMT*_I.pysis --star-id BLG14M0101.000001 --ra 264.6 --dec -28.4",
+        "stream-worker ingest archive season/run-*.avro",
+    )
+)
 def ingest() -> None:
     """Produce candidates."""
 
@@ -134,4 +139,4 @@ def _sink(settings: Settings, out: Path | None) -> Iterator[CandidateSink]:
                 more_headers=lambda candidate: ingest_headers(tracing, candidate.candidate_id),
             )
     except DeliveryError as error:
-        fail(str(error))
+        fail(f"{error} (broker {settings.kafka.bootstrap_servers})")

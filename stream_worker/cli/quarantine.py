@@ -21,7 +21,13 @@ from stream_worker.settings import Settings
 _ACKNOWLEDGE_S = 60.0  # librdkafka gives a topic 30 s to appear
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "stream-worker quarantine list",
+        "stream-worker quarantine show lensnet.candidates/3/1042 --raw packet.bin",
+        "stream-worker quarantine redrive lensnet.candidates/3/1042",
+    )
+)
 def quarantine() -> None:
     """Look at the packets that could not be processed, and send them again."""
 

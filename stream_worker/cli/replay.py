@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _ARCHIVE = click.Path(path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _INTERRUPTED = 130
+_BESIDE: Final = (diff, convert, remove)
 
 
 class _ReplayGroup(click.Group):
@@ -44,12 +45,29 @@ class _ReplayGroup(click.Group):
         return super().get_command(ctx, cmd_name) or self.commands["run"]
 
 
+class _Run(click.Command):
+    """The replay itself: called by its group's name, its help names the commands beside it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if parent is not None:
+            info_name, parent = parent.info_name, parent.parent
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Also"):
+            formatter.write_dl([(f"replay {other.name}", other.get_short_help_str()) for other in _BESIDE])
+        super().format_options(ctx, formatter)
+
+
 @click.group(cls=_ReplayGroup)
 def replay() -> None:
     """Replay archived seasons, offline or through topics; compare replays."""
 
 
 @replay.command(
+    cls=_Run,
     epilog=examples(
         "stream-worker replay season/ --offline --out scores.parquet",
         "stream-worker replay season/ --offline --out june.parquet --from 2021-06-01 --to 2021-06-30",
@@ -60,7 +78,7 @@ def replay() -> None:
         "stream-worker replay diff old.parquet new.parquet --html diff.html",
         "stream-worker replay diff --help",
         "stream-worker replay convert season/ --out season.parquet --layout nested",
-    )
+    ),
 )
 @with_settings
 @click.argument("archives", nargs=-1, required=True, type=_ARCHIVE, metavar="ARCHIVE...")
@@ -118,7 +136,7 @@ def run(
     from stream_worker.archives.reading import ArchiveFault
     from stream_worker.replay.selection import Selection
 
-    _check_mode(options)
+    _check_usage(archives, options)
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": bundle})
     if options["offline"]:
@@ -140,17 +158,29 @@ def run(
         sys.exit(_INTERRUPTED)
 
 
-def _check_mode(options: dict[str, Any]) -> None:
+def _check_usage(archives: Sequence[Path], options: dict[str, Any]) -> None:
+    fault = _mode_fault(options)
+    if fault is None:
+        return
+    absent = [str(archive) for archive in archives if not archive.exists()]
+    if absent:
+        beside = ", ".join(str(command.name) for command in _BESIDE)
+        raise click.UsageError(f"no such archive, nor a command of replay ({beside}): {', '.join(absent)}")
+    raise click.UsageError(fault)
+
+
+def _mode_fault(options: dict[str, Any]) -> str | None:
     if options["offline"] and options["force_live_topics"]:
-        raise click.UsageError("--force-live-topics is of a replay through topics")
+        return "--force-live-topics is of a replay through topics"
     if options["offline"] == options["to_topic"]:
-        raise click.UsageError("one of --offline and --to-topic is needed")
+        return "one of --offline and --to-topic is needed"
     if options["offline"] and options["out"] is None:
-        raise click.UsageError("--offline needs --out FILE.parquet")
+        return "--offline needs --out FILE.parquet"
     if options["to_topic"] and options["out"] is not None:
-        raise click.UsageError("--out is of an offline replay")
+        return "--out is of an offline replay"
     if options["offline"] and options["speed"] != math.inf:
-        raise click.UsageError("--speed is of a replay through topics: offline ones go as fast as they can")
+        return "--speed is of a replay through topics: offline ones go as fast as they can"
+    return None
 
 
 def _tell_faults(opened: Opened, *, skip: bool) -> None:
@@ -285,5 +315,5 @@ def _through(settings: Settings, plan: ReplayPlan, options: dict[str, Any]) -> T
     )
 
 
-for _command in (diff, convert, remove):
+for _command in _BESIDE:
     replay.add_command(_command)

@@ -28,12 +28,13 @@ TOPIC: Final = "topic:"
 
 
 @click.command(
+    short_help="Compare two runs: what differs.",
     epilog=examples(
         "stream-worker replay diff old.parquet new.parquet",
         "stream-worker replay diff old.parquet new.parquet --html diff.html --archive season/",
         "stream-worker replay diff night.parquet live --from 2021-06-01 --to 2021-06-01",
         "stream-worker replay diff topic:r-0123456789ab live --json | jq .counts",
-    )
+    ),
 )
 @with_settings
 @click.argument("a", metavar="A")

@@ -33,7 +33,10 @@ def usage(message: str) -> NoReturn:
     sys.exit(EXIT_USAGE)
 
 
-@click.command(epilog=examples("stream-worker replay remove r-0123456789ab"))
+@click.command(
+    short_help="Delete the topics and groups of a replay.",
+    epilog=examples("stream-worker replay remove r-0123456789ab"),
+)
 @with_settings
 @click.argument("replay_id")
 def remove(settings: Settings, replay_id: str) -> None:
@@ -48,10 +51,11 @@ def remove(settings: Settings, replay_id: str) -> None:
 
 
 @click.command(
+    short_help="Write archives as one Parquet or Avro file.",
     epilog=examples(
         "stream-worker replay convert season/ --out season.parquet",
         "stream-worker replay convert season/run-*.avro --out rows.parquet --layout long",
-    )
+    ),
 )
 @click.argument("archives", nargs=-1, required=True, type=_ARCHIVE, metavar="ARCHIVE...")
 @click.option("--out", type=_FILE, required=True, help="Parquet file, or .avro for a container.")

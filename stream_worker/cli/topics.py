@@ -77,7 +77,7 @@ def create(
                 admin_client(settings.kafka, "lensnet-topics"), specs, replication_factor=replication_factor
             )
         except TopicCreationError as error:
-            fail(str(error))
+            fail(f"{error} (broker {settings.kafka.bootstrap_servers})")
     for name in report.created:
         click.echo(f"created  {name}")
     for name in report.existing:

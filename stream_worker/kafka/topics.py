@@ -19,6 +19,7 @@ from stream_worker.kafka.clients import CANDIDATE_MAX_BYTES
 from stream_worker.settings import Settings
 
 _DAY_MS = 86_400_000
+_GRACE_S = 5.0  # librdkafka ends its requests itself, and then says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +71,30 @@ def create_topics(
     ------
     TopicCreationError
         With every topic that failed and why.
+    KafkaException
+        The brokers don't answer.
     """
+    admin.list_topics(timeout=timeout_s)
     new = [
         NewTopic(s.name, num_partitions=s.partitions, replication_factor=replication_factor, config=s.config)
         for s in specs
     ]
-    created, existing, failed = [], [], []
+    created, existing = [], []
+    failed: dict[str, list[str]] = {}
     for name, future in admin.create_topics(new, request_timeout=timeout_s).items():
         try:
-            future.result(timeout_s)
+            future.result(timeout_s + _GRACE_S)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 existing.append(name)
             else:
-                failed.append(f"{name}: {error.args[0].str()}")
+                failed.setdefault(error.args[0].str(), []).append(name)
         else:
             created.append(name)
     if failed:
-        raise TopicCreationError("; ".join(sorted(failed)))
+        raise TopicCreationError(
+            "; ".join(sorted(f"{', '.join(sorted(names))}: {reason}" for reason, names in failed.items()))
+        )
     _wait_until_led(admin, created, timeout_s)
     return TopicReport(tuple(sorted(created)), tuple(sorted(existing)))
 
@@ -133,7 +140,7 @@ def topic_faults(
             faults.append(f"{spec.name}: replication factor {copies}, expected {replication_factor}")
     resources = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in there]
     described = admin.describe_configs(resources, request_timeout=timeout_s) if there else {}
-    by_name = {resource.name: future.result(timeout_s) for resource, future in described.items()}
+    by_name = {resource.name: future.result(timeout_s + _GRACE_S) for resource, future in described.items()}
     for spec in there:
         for name, expected in spec.config.items():
             value = by_name[spec.name][name].value

@@ -32,6 +32,17 @@ def test_the_worker_imports_where_training_packages_are_absent(blocked):
     loaded_after(f"import sys; sys.modules[{blocked!r}] = None\nimport {WORKER_MODULES}")
 
 
+def test_a_subscriber_needs_no_extra():
+    absent = ("onnxruntime", "scipy", "pyarrow", "matplotlib", "orjson", "opentelemetry")
+    loaded_after(
+        f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+        "import stream_worker.subscriber, stream_worker.cli.tail\n"
+        "from stream_worker.plans import record_decoder\n"
+        "from stream_worker.settings import Settings\n"
+        "record_decoder(Settings(), 'alert')"
+    )
+
+
 def test_simulating_loads_neither_network_nor_kafka():
     loaded = loaded_after("import model_build.season.cli, model_build.season.command")
     assert {"model_build", "pyarrow"} <= loaded

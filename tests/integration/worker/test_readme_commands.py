@@ -19,6 +19,7 @@ from stream_worker.cli import cli as stream_worker_cli
 from stream_worker.demo.real_event import light_curve_files
 from stream_worker.dev_kafka.ports import free_ports
 from stream_worker.local_stream.processes import start_worker, stopping
+from stream_worker.local_stream.stream import own_names, worker_environment
 from stream_worker.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[3]
@@ -108,6 +109,49 @@ def test_every_make_target_exists():
     defined = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert targets <= defined, targets - defined
     assert {"demo", "test", "check"} <= targets
+
+
+FIRST_STEPS = """
+set -e
+trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+make() {
+  case "$*" in
+    setup | kafka-down) ;;
+    "-s kafka-up") echo "KAFKA_BOOTSTRAP_SERVERS=$BROKER" ;;
+    *) return 9 ;;
+  esac
+}
+model-build() { [ "$*" = "simulate --candidates 300 --out demo" ] && cp -r "$ARCHIVE" demo; }
+"""
+"""Before the README's own lines: it is set up, the broker is the tests', candidates are simulated already."""
+
+
+@pytest.mark.timeout(600)
+def test_the_first_steps_on_a_real_broker(kafka, topic_prefix, stream_archive, tmp_path):
+    (steps,) = (block for block in README.split("```")[1::2] if "kafka-up)" in block)
+    (tmp_path / ".venv").symlink_to(BIN.parent)
+    for line, bounded in (
+        ("LENSNET_HTTP__PORT=9109", f"LENSNET_HTTP__PORT={free_ports(random.Random()).broker}"),
+        ("tail --from-beginning ", "tail --from-beginning --json --max 5 --idle-exit 120 > alerts.jsonl "),
+    ):
+        assert line in steps
+        steps = steps.replace(line, bounded)
+    own = worker_environment(load_settings({}, overrides=own_names(topic_prefix)))
+    del own["LENSNET_KAFKA__BOOTSTRAP_SERVERS"]
+    environ = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
+    port = str(free_ports(random.Random()).broker)
+    done = subprocess.run(
+        ["/bin/bash", "-c", FIRST_STEPS + steps],
+        env={**environ, **own, "LENSNET_HTTP__PORT": port, "BROKER": kafka, "ARCHIVE": str(stream_archive)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=560,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("created  ") == 7
+    assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 5
 
 
 def test_the_run_it_section_on_a_real_broker(kafka, topic_prefix, tmp_path):

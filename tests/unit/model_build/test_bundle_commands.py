@@ -219,14 +219,6 @@ def test_help_and_simulate_work_without_tensorflow(arguments):
     assert "simulate" in found.stdout
 
 
-@pytest.mark.parametrize("command", ["dataset", "train", "export", "check"])
-def test_help_has_examples(command):
-    result = invoke(command, "--help")
-    assert result.exit_code == 0
-    assert "Examples:" in result.output
-    assert f"model-build {command}" in result.output
-
-
 def git(folder, *arguments):
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     command = ["git", "-C", str(folder), *identity, *arguments]

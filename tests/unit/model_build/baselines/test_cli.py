@@ -79,9 +79,3 @@ def test_a_folder_without_a_run_leaves_the_last_figures(season_set, labelled_arc
     assert result.exit_code == 1
     assert "run.json is missing: the folder holds no training run" in result.stderr
     assert out.read_text() == "kept"
-
-
-def test_help_has_examples():
-    result = call("--help")
-    assert result.exit_code == 0
-    assert "model-build baselines --set set --set-season train --run run" in result.stdout

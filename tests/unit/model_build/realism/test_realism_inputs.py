@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model_build.realism.catalogue import read_catalogue
-from model_build.realism.events import of_catalogue, of_samples, published, read_detected
+from model_build.realism.events import of_samples, published, read_detected
 from model_build.realism.faults import BadInput
 from model_build.realism.real_files import Peak, read_folder
 
@@ -44,18 +44,20 @@ def test_published_quantiles_are_those_of_the_catalogue(realdata):
     catalogue = read_catalogue(realdata / "kmtnet" / "KMT_args.csv")
     for part, faintest in (("all", math.inf), ("below_20", 20.0)):
         packaged = published(part)
-        found = of_catalogue(catalogue, packaged.probabilities, faintest)
+        columns = {"t_E": catalogue.t_E, "u_0": catalogue.u_0, "I": catalogue.i_base}
+        chosen = {name: column[catalogue.i_base < faintest] for name, column in columns.items()}
+        found = of_samples(chosen, packaged.probabilities)
         assert found.events == packaged.events
         for name, values in packaged.values.items():
             np.testing.assert_allclose(found.values[name], values, rtol=1e-4, err_msg=name)
 
 
-def test_quantiles_of_a_catalogue_leave_out_the_faint(tmp_path):
+def test_a_catalogue_is_read_with_its_events_names(tmp_path):
     (tmp_path / "c.csv").write_text(HEADER + "2018_0001,8000,10,0.1,18\n2018_0002,8001,30,0.3,20\n")
     catalogue = read_catalogue(tmp_path / "c.csv")
     assert catalogue.names == ("KMT-2018-BLG-0001", "KMT-2018-BLG-0002")
-    assert of_catalogue(catalogue, np.array([0.5]), 20.0).values["t_E"] == [10.0]
-    assert of_catalogue(catalogue, np.array([0.5]), math.inf).values["t_E"] == [20.0]
+    assert catalogue.t_E.tolist() == [10.0, 30.0]
+    assert catalogue.i_base.tolist() == [18.0, 20.0]
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,3 @@ def test_impossible_options_are_refused(star_archive, tmp_path):
     result = call(star_archive, "--out", tmp_path / "set", "--copies", 1, 0.5, 1)
     assert result.exit_code == 2
     assert "0.5 is not in the range" in result.stderr
-
-
-def test_help_has_examples():
-    result = call("--help")
-    assert result.exit_code == 0
-    assert "model-build dataset season --out set" in result.stdout

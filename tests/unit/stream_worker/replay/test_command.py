@@ -31,10 +31,21 @@ def call(*arguments):
         ([], "Missing argument 'ARCHIVE...'"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments, message):
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.avro").touch()
     done = call(*arguments)
     assert done.exit_code == 2
     assert message in done.output
+
+
+@pytest.mark.parametrize("mode", [[], ["--offline"], ["--to-topic", "--out", "x"]])
+def test_what_is_neither_an_archive_nor_a_command_is_named_before_the_mode(tmp_path, mode):
+    (tmp_path / "here.avro").touch()
+    done = call("remov", tmp_path / "here.avro", "x", *mode)
+    assert done.exit_code == 2
+    assert "no such archive, nor a command of replay (diff, convert, remove): remov, x\n" in done.output
+    assert "is needed" not in done.output
 
 
 def test_a_missing_archive_exits_with_1(tmp_path):
@@ -79,8 +90,17 @@ def test_help_is_that_of_the_replay_and_names_the_commands_beside_it():
     done = call("--help")
     assert done.exit_code == 0
     assert "--offline" in done.output
-    assert "replay diff" in done.output
+    assert done.output.startswith("Usage: replay [OPTIONS] ARCHIVE...\n")
+    beside = done.output.split("Also:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[:3] for line in beside] == [
+        ["replay", "diff", "Compare"],
+        ["replay", "convert", "Write"],
+        ["replay", "remove", "Delete"],
+    ]
     assert call("diff", "--help").output.startswith("Usage: replay diff")
+    assert call("a.avro", "--bad").output.startswith(
+        "Usage: replay [OPTIONS] ARCHIVE...\nTry 'replay --help'"
+    )
 
 
 def test_nights_and_speeds_as_people_write_them():
