@@ -9,6 +9,9 @@ from stream_worker.neighbours import Alert, AlertType, Member, alert_id
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.score_record import age_at, decisions
 
+MOST_LISTED = 200
+"""Members that an alert lists, the nearest: thousands would make it larger than its topic takes."""
+
 _ONLY_IN_SCORES = frozenset({"t_cut", "cell", "home_cell", "halo"})
 
 
@@ -56,7 +59,7 @@ def _neighbours(members: Sequence[Member], count: int, *, crowded: bool) -> dict
                 "candidate_id": member.candidate_id,
                 "separation_arcsec": member.separation_arcsec,
             }
-            for member in members
+            for member in members[:MOST_LISTED]
         ],
         "max_p_review": None if likeliest is None else likeliest.max_p_review,
         "max_p_review_candidate_id": None if likeliest is None else likeliest.max_p_review_candidate_id,

@@ -465,3 +465,15 @@ def test_a_star_whose_position_crosses_the_edge_of_a_cell_is_one_there_too():
     for records in across_an_edge(bench):
         told += alerts(bench.run(records)) + alerts(bench.run(after_ms=2_000))
     assert [alert[:2] for alert in told[-2:]] == [("RETRACTION", "X"), ("INITIAL", "Y")]
+
+
+def test_an_alert_counts_all_neighbours_and_lists_the_nearest():
+    """A flood of stars in one place must not make an alert that its topic refuses."""
+    bench = Bench()
+    ghosts = [star(f"GHOST{n:04d}", 0.03 * n, delta_chi2=90.0) for n in range(1, 251)]
+    bench.run(bench.records(star("EVENT", p_review=0.97), *ghosts))
+    outputs = [o for o in bench.run(after_ms=2_000) if o.topic == TOPICS.scored]
+    (alert,) = read(outputs, TOPICS.scored, "alert")
+    assert (alert["star_id"], alert["neighbours"]["count"]) == ("EVENT", 250)
+    listed = [member["star_id"] for member in alert["neighbours"]["members"]]
+    assert listed == [ghost.star_id for ghost in ghosts[:200]]
