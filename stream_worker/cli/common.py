@@ -34,6 +34,8 @@ _REPORTED = (
     ("stream_worker.scoring", "ScorerBroken", EXIT_FAILED),
     ("stream_worker.codec", "RegistryUnavailable", EXIT_FAILED),
     ("stream_worker.codec.registry", "RegistrationRefusedError", EXIT_FAILED),
+    ("stream_worker.kafka.errors", "ProducerFatal", EXIT_FAILED),
+    ("stream_worker.kafka.errors", "TransactionAborted", EXIT_FAILED),
 )
 """Errors told in one line. A registry that fails at the start is a SettingsError: here are later ones."""
 

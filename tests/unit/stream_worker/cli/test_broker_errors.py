@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from stream_worker.cli import cli
 from stream_worker.cli.common import with_settings
+from stream_worker.kafka.errors import ProducerFatal, TransactionAborted
 from stream_worker.kafka.topics import TopicCreationError, create_topics, topic_specs
 from stream_worker.settings import Settings
 
@@ -110,3 +111,9 @@ def test_the_demo_says_how_to_do_without_that_broker(monkeypatch):
     done = CliRunner().invoke(cli, ["demo"], env={"KAFKA_BOOTSTRAP_SERVERS": AT})
     assert done.exit_code == 1
     assert f"no broker answers at {AT}: without KAFKA_BOOTSTRAP_SERVERS the demo starts one" in done.output
+
+
+def test_a_refused_transaction_is_one_line_too():
+    text = "init_transactions: Broker: Transactional Id authorization failed"
+    assert said(ProducerFatal(text)) == f"Error: {text}"
+    assert said(TransactionAborted("out of time")) == "Error: out of time"
