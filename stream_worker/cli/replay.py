@@ -285,7 +285,7 @@ def _to_topic(settings: Settings, opened: Opened, selection: Selection, options:
         return
     sent = report.sent
     click.echo(f"replay {report.replay_id}: {sent.sent} candidates sent to {report.topics['candidates']}")
-    click.echo(f"  {sent.left_out} took no part, {sent.refused} could not be sent")
+    click.echo(f"  {sent.left_out} took no part, {sent.refused} are no candidates: quarantined")
     for fault_text in sent.faults:
         click.echo(f"  skipped: {fault_text}")
     if report.scored is None:

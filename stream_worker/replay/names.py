@@ -8,6 +8,9 @@ from typing import Final
 from stream_worker.settings import Settings, SettingsError, TopicSettings
 
 PREFIX: Final = "lensnet.replay."
+ARCHIVE_PREFIX: Final = "archive:"
+"""Begins the source of a record that never was on a topic; no topic's name may have a colon."""
+
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -30,6 +33,11 @@ def replay_settings(settings: Settings, replay_id: str) -> Settings:
             "deduplicate": settings.deduplicate.model_copy(update={"group_id": f"{prefix}deduplicate"}),
         }
     )
+
+
+def archive_source(archive: str) -> str:
+    """Source of an archive's records, where that of others is a topic."""
+    return f"{ARCHIVE_PREFIX}{archive}"
 
 
 def checkpoint_topic(replay_id: str) -> str:

@@ -11,13 +11,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from stream_worker.archives import Archived, ArchiveFault
 from stream_worker.candidate import Candidate
-from stream_worker.codec import CANDIDATE
+from stream_worker.codec import CANDIDATE, BadPacket
 from stream_worker.kafka.clients import plain_consumer
 from stream_worker.kafka.errors import TransactionAborted
 from stream_worker.kafka.reading import read_all, watermarks
@@ -49,8 +49,8 @@ _SCHEMA: Final = (SCHEMA_HEADER, f"{CANDIDATE.name}/{CANDIDATE.version}".encode(
 class Sent:
     """How far a replay has been sent: ``record`` records of chunk ``chunk`` are behind it.
 
-    ``sent`` records are on the topic, ``left_out`` took no part, ``refused`` could not be sent, since their
-    archive holds no packet of them; ``faults`` are parts that could not be read; ``pins`` tells which replay.
+    ``sent`` candidates are on the topic, ``left_out`` took no part, ``refused`` records are no candidates and
+    were quarantined; ``faults`` are parts that could not be read; ``pins`` tells which replay.
     """
 
     chunk: int = 0
@@ -86,6 +86,15 @@ class Pace:
         return wait
 
 
+class _Read(NamedTuple):
+    """What was read at a place: ``record`` of ``chunk``, from ``archive``; a skipped fault is its text."""
+
+    chunk: int
+    record: int
+    archive: str
+    found: Archived | str
+
+
 @dataclass(slots=True)
 class ArchiveSender:
     """Sends the records of a plan.
@@ -98,6 +107,8 @@ class ArchiveSender:
         Where candidates go, and where the notes go.
     encode
         Makes the packet.
+    refuse
+        Makes the records that quarantine what is no candidate; takes the name of its archive too.
     """
 
     plan: ReplayPlan
@@ -105,6 +116,7 @@ class ArchiveSender:
     topic: str
     checkpoint_topic: str
     encode: Callable[[Candidate], bytes]
+    refuse: Callable[[str, Archived, BadPacket], list[OutputRecord]]
     pace: Pace
     skip_faults: bool
     progress: Callable[[int], None] = lambda _done: None
@@ -126,56 +138,59 @@ class ArchiveSender:
         size = 0
         wait = self.pace.waits()
         behind = sum(chunk.count or 0 for chunk in self.plan.chunks[: begin.chunk]) + begin.record
-        for chunk, record, one in self._records(begin):
+        for read in self._records(begin):
+            one = read.found
             if isinstance(one, str):
-                known = one in at.faults  # it lies in a chunk that is read again
-                at = replace(at, chunk=chunk, record=record, faults=at.faults if known else (*at.faults, one))
+                at = _after_fault(at, read, one)
                 continue
-            output = self._output(one)
+            more = self._outputs(read.archive, one)
+            after = _after(at, read, one, taken=bool(more))
             behind += 1
-            if output is None:
-                at = replace(_not_sent(at, one, self.plan), chunk=chunk, record=record + 1)
+            if not more:
+                at = after
                 continue
             pause = wait(one.content.produced_at) if isinstance(one.content, Candidate) else 0.0
-            if outputs and (pause > 0 or len(outputs) == AT_ONCE or size > _MAX_BYTES):
+            if outputs and (pause > 0 or len(outputs) >= AT_ONCE or size > _MAX_BYTES):
                 self._commit(outputs, at)  # never with a transaction open through a pause
                 self.progress(behind - 1)
                 outputs, size = [], 0
             if pause > 0:
                 self.pace.sleep(pause)
-            outputs.append(output)
-            size += len(output.value or b"")
-            at = replace(at, chunk=chunk, record=record + 1, sent=at.sent + 1)
+            outputs += more
+            size += sum(len(output.value or b"") for output in more)
+            at = after
         at = replace(at, chunk=len(self.plan.chunks), record=0)
         self._commit(outputs, at)
         self.progress(behind)
         return at
 
-    def _records(self, begin: Sent) -> Iterator[tuple[int, int, Archived | str]]:
-        """Chunk, number in it and record, from ``begin`` on; a fault that is skipped is its text."""
+    def _records(self, begin: Sent) -> Iterator[_Read]:
+        """Records and skipped faults, from ``begin`` on."""
         pieces = [archive.pieces for archive in self.plan.archives]
         for chunk in self.plan.chunks[begin.chunk :]:
             skip = begin.record if chunk.number == begin.chunk else 0
             record = 0
             for place, number in chunk.pieces:
+                name = self.plan.names[place]
                 try:
                     for one in self.plan.archives[place].read(pieces[place][number]):
                         if record >= skip:
-                            yield chunk.number, record, one
+                            yield _Read(chunk.number, record, name, one)
                         record += 1
                 except ArchiveFault as fault:
                     if not self.skip_faults:
                         raise
-                    yield chunk.number, record, f"{self.plan.names[place]}: {fault.where}: {fault.reason}"
+                    yield _Read(chunk.number, record, name, f"{name}: {fault.where}: {fault.reason}")
 
-    def _output(self, one: Archived) -> OutputRecord | None:
-        if not isinstance(one.content, Candidate):
-            return None if one.raw is None else OutputRecord(self.topic, None, one.raw)
+    def _outputs(self, archive: str, one: Archived) -> list[OutputRecord]:
+        """A candidate's packet, or the quarantine of what is none; nothing of what takes no part."""
+        if isinstance(one.content, BadPacket):
+            return self.refuse(archive, one, one.content)
         if not self.plan.selection.takes(one.content):
-            return None
+            return []
         candidate = as_replayed(one.content, self.plan.replay_id)
         headers = (*trace_headers(candidate.candidate_id, candidate.tense.value, None), _SCHEMA)
-        return OutputRecord(self.topic, candidate.star_id.encode(), self.encode(candidate), headers)
+        return [OutputRecord(self.topic, candidate.star_id.encode(), self.encode(candidate), headers)]
 
     def _commit(self, outputs: list[OutputRecord], at: Sent) -> None:
         note = OutputRecord(self.checkpoint_topic, b"sent", json.dumps(asdict(at)).encode())
@@ -225,8 +240,15 @@ def _await_leader(consumer: Consumer, topic: str) -> None:
             return
 
 
-def _not_sent(at: Sent, one: Archived, plan: ReplayPlan) -> Sent:
-    """The note after a record that is not sent, by why."""
-    if isinstance(one.content, Candidate) and not plan.selection.takes(one.content):
-        return replace(at, left_out=at.left_out + 1)
-    return replace(at, refused=at.refused + 1)
+def _after(at: Sent, read: _Read, one: Archived, *, taken: bool) -> Sent:
+    """The note after a record, counted by what became of it."""
+    place = replace(at, chunk=read.chunk, record=read.record + 1)
+    if isinstance(one.content, BadPacket):
+        return replace(place, refused=at.refused + 1)
+    return replace(place, sent=at.sent + 1) if taken else replace(place, left_out=at.left_out + 1)
+
+
+def _after_fault(at: Sent, read: _Read, fault: str) -> Sent:
+    """The note after a fault, which is told once though its chunk is read again."""
+    faults = at.faults if fault in at.faults else (*at.faults, fault)
+    return replace(at, chunk=read.chunk, record=read.record, faults=faults)

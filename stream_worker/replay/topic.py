@@ -19,10 +19,11 @@ from stream_worker.kafka.topics import TopicSpec, create_topics, topic_specs
 from stream_worker.kafka.transaction import KafkaTransactions
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
 from stream_worker.local_stream.stream import worker_environment
-from stream_worker.plans import candidate_encoder
+from stream_worker.plans import candidate_encoder, output_frame
 from stream_worker.replay.checkpoint import CheckpointError
 from stream_worker.replay.names import checkpoint_topic
 from stream_worker.replay.plan import ReplayPlan
+from stream_worker.replay.refusal import Refusals
 from stream_worker.replay.sending import ArchiveSender, Pace, Sent, sent_so_far
 from stream_worker.settings import Settings
 
@@ -119,6 +120,7 @@ def replay_to_topic(
         settings.topics.candidates,
         note_topic,
         candidate_encoder(settings),
+        Refusals(settings, output_frame(settings)).of,
         Pace(through.speed),
         through.skip_faults,
         progress,
@@ -132,7 +134,7 @@ def replay_to_topic(
         if not workers:
             return TopicReport(plan.replay_id, topics, sent, None, None, time.monotonic() - clock)
         say(f"{sent.sent} candidates sent; waiting for their outcomes")
-        scored, grouped = _settle(settings, sent.sent, workers, say)
+        scored, grouped = _settle(settings, sent.sent + sent.refused, workers, say)
         return TopicReport(plan.replay_id, topics, sent, scored, grouped, time.monotonic() - clock)
 
 
@@ -178,16 +180,16 @@ def _start_stages(through: Through, stack: ExitStack) -> list[WorkerProcess]:
 
 
 def _settle(
-    settings: Settings, sent: int, workers: list[WorkerProcess], say: Callable[[str], None]
+    settings: Settings, records: int, workers: list[WorkerProcess], say: Callable[[str], None]
 ) -> tuple[int, int]:
-    """Wait until every candidate and every score has its outcome; return how many outcomes of each stage."""
+    """Wait until every record and every score has its outcome; return how many outcomes of each stage."""
     topics = settings.topics
     consumer = plain_consumer(settings.kafka, "lensnet-replay-settle")
     counted = {"score": 0, "deduplicate": 0, topics.scores: 0}
     last, told = time.monotonic(), time.monotonic()
     try:
         _assign(consumer, (topics.outcomes, topics.scores))
-        while counted["score"] < sent or counted["deduplicate"] < counted[topics.scores]:
+        while counted["score"] < records or counted["deduplicate"] < counted[topics.scores]:
             for message in consumer.consume(1000, 0.5):
                 error = message.error()
                 if error is None:
@@ -200,11 +202,11 @@ def _settle(
                     raise ProcessFailed(f"{worker.name} ended:\n{worker.tail()}")
             if time.monotonic() - last > _STALLED_S:
                 raise ProcessFailed(
-                    f"no outcome for {_STALLED_S:g} s, {counted['score']} of {sent} are there"
+                    f"no outcome for {_STALLED_S:g} s, {counted['score']} of {records} are there"
                 )
             if time.monotonic() - told > 3.0:
                 told = time.monotonic()
-                say(f"{counted['score']} of {sent} scored, {counted['deduplicate']} scores grouped")
+                say(f"{counted['score']} of {records} scored, {counted['deduplicate']} scores grouped")
     finally:
         consumer.close()
     return counted["score"], counted["deduplicate"]

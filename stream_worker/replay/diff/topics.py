@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer
@@ -12,6 +12,7 @@ from stream_worker.kafka.reading import OnSkipped, decoded, read_all
 from stream_worker.plans import record_decoder
 from stream_worker.replay.diff.view import RunView, Seen, StarEnd
 from stream_worker.replay.grouping import final_verdicts
+from stream_worker.replay.names import ARCHIVE_PREFIX
 from stream_worker.replay.selection import Selection
 from stream_worker.settings import Settings
 
@@ -47,7 +48,8 @@ def view_of_topics(
             if score["replay_id"] == replay_id and nights.holds(score["t_cut"])
         ]
         _add_scores(view, copies)
-        _add_unscored(view, consumer, settings, on_skipped)
+        outcomes = _records(consumer, settings, settings.topics.outcomes, "outcome", on_skipped)
+        _add_unscored(view, outcomes, settings.topics.candidates, replayed=replay_id is not None)
         for alert in _records(consumer, settings, settings.topics.scored, "alert", on_skipped):
             if alert["replay_id"] == replay_id and nights.holds(alert["alertfinder"]["t_cut"]):
                 view.send(alert["star_id"], [(alert["alert_type"], alert["reason"])])
@@ -81,12 +83,18 @@ def _add_scores(view: RunView, copies: list[dict[str, Any]]) -> None:
         )
 
 
-def _add_unscored(view: RunView, consumer: Consumer, settings: Settings, on_skipped: OnSkipped) -> None:
-    """Candidates that were not scored; what the outcome doesn't tell of them stays unknown."""
-    for outcome in _records(consumer, settings, settings.topics.outcomes, "outcome", on_skipped):
+def _add_unscored(
+    view: RunView, outcomes: Iterable[Mapping[str, Any]], candidates: str, *, replayed: bool
+) -> None:
+    """Candidates that were not scored; what the outcome doesn't tell of them stays unknown.
+
+    What a replay quarantined itself comes from its archives, not from the topic ``candidates``.
+    """
+    for outcome in outcomes:
         if outcome["stage"] != "score" or outcome["outcome"] == "SCORED":
             continue
-        if outcome["topic"] != settings.topics.candidates:
+        of_archive = replayed and outcome["topic"].startswith(ARCHIVE_PREFIX)
+        if outcome["topic"] != candidates and not of_archive:
             continue
         if outcome["outcome"] == "QUARANTINED":
             view.refused[outcome["reason"]] += 1

@@ -12,9 +12,13 @@ import pytest
 from support.candidates import make_candidates
 from support.stream import Stream
 
-from stream_worker.codec import write_candidates
+from schemas.wire import frame_confluent
+from stream_worker.codec import encode_candidate, write_candidates
 from stream_worker.local_stream.processes import stopping
 from stream_worker.local_stream.stream import start_stages
+from stream_worker.plans import candidate_resolver
+from stream_worker.replay.names import replay_settings
+from stream_worker.steps import ScoringSteps
 
 N = 60
 KAFKA = {"transaction_timeout_ms": 10_000}
@@ -47,25 +51,26 @@ def night():
 def test_live_dump_offline_and_topics_agree(kafka, topic_prefix, night, tmp_path):
     stream = Stream(kafka, topic_prefix)
     stream.produce(night)
-    stream.produce_raw([b"not a packet"])
+    strange = [b"not a packet", frame_confluent(7, encode_candidate(night[0]))]
+    stream.produce_raw(strange)
     workers = start_stages(stream.settings, tmp_path)
     with stopping(workers, lambda _name, _code: None):
         for worker in workers:
             worker.wait_started(240)
         stream.wait(
-            lambda books: all(one.balanced for one in books) and books[0].source_records == N + 1,
+            lambda books: all(one.balanced for one in books) and books[0].source_records == N + 2,
             workers,
             240,
         )
 
     dumped = json.loads(command(stream, "archive", "--out", tmp_path / "dump", "--once", "--json"))
-    assert dumped["records"] == N + 1
+    assert dumped["records"] == N + 2
     again = json.loads(command(stream, "archive", "--out", tmp_path / "dump", "--once", "--json"))
     assert again["records"] == 0
 
     out = tmp_path / "night.parquet"
     report = json.loads(command(stream, "replay", tmp_path / "dump", "--offline", "--out", out, "--json"))
-    assert report["outcomes"] == {"QUARANTINED": 1, "SCORED": N}
+    assert report["outcomes"] == {"QUARANTINED": 2, "SCORED": N}
     found = json.loads(command(stream, "replay", "diff", out, "live", "--json"))
     assert found["empty"]
     assert found["counts"]["candidates_in_both"] == N
@@ -73,7 +78,15 @@ def test_live_dump_offline_and_topics_agree(kafka, topic_prefix, night, tmp_path
     replay_id = topic_prefix.strip("-")
     options = ("--to-topic", "--replay-id", replay_id, "--scorers", 1, "--json")
     through = json.loads(command(stream, "replay", tmp_path / "dump", *options))
-    assert (through["sent"], through["score_outcomes"]) == (N + 1, N + 1)
+    assert (through["sent"], through["refused"], through["score_outcomes"]) == (N, 2, N + 2)
+    own = Stream.__new__(Stream)
+    own.settings = replay_settings(stream.settings, replay_id)
+    decode = ScoringSteps(candidate_resolver(own.settings), scorer=None).decode
+    assert {decode(packet).replay_id for packet in own.raw("candidates")} == {replay_id}
+    assert "balanced" in command(own, "balance")
+    kept = [json.loads(line) for line in command(own, "quarantine", "list", "--json").splitlines()]
+    assert {one["reason"] for one in kept} == {"not_framed", "unknown_schema"}
+    assert all(one["topic"].startswith("archive:candidates-") for one in kept)
     page = tmp_path / "diff.html"
     found = json.loads(
         command(stream, "replay", "diff", f"topic:{replay_id}", "live", "--json", "--html", page)
@@ -82,8 +95,8 @@ def test_live_dump_offline_and_topics_agree(kafka, topic_prefix, night, tmp_path
     assert page.stat().st_size > 10_000
     command(stream, "replay", tmp_path / "dump", *options, rc=1)  # begun before, and not resumed
     resumed = json.loads(command(stream, "replay", tmp_path / "dump", *options, "--resume"))
-    assert resumed["sent"] == N + 1
-    assert len(stream.raw("candidates")) == N + 1  # the live topics are as they were
+    assert (resumed["sent"], resumed["refused"]) == (N, 2)
+    assert len(stream.raw("candidates")) == N + 2  # the live topics are as they were
     assert "removed" in command(stream, "replay", "remove", replay_id)
 
 

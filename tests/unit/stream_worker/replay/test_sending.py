@@ -7,17 +7,23 @@ import math
 from dataclasses import replace
 
 import pytest
+from support.candidates import make_candidates
 
+import schemas
+from schemas.wire import frame_confluent
 from stream_worker.archives import ArchiveFault, open_archives
 from stream_worker.bundle import load_bundle
-from stream_worker.codec import CANDIDATE, SchemaResolver, decode_candidate, encode_candidate
+from stream_worker.codec import CANDIDATE, SchemaResolver, decode, decode_candidate, encode_candidate
+from stream_worker.dumping.day_files import open_day_files
 from stream_worker.framing import single_object
 from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.kafka.records import SourceRecord
 from stream_worker.replay.names import replay_settings
 from stream_worker.replay.plan import plan_replay
+from stream_worker.replay.refusal import Refusals
 from stream_worker.replay.selection import Selection
 from stream_worker.replay.sending import ArchiveSender, Pace, Sent
-from stream_worker.settings import SettingsError
+from stream_worker.settings import SettingsError, load_settings
 
 
 class Killed(BaseException):
@@ -52,8 +58,8 @@ def plan(archive, settings, monkeypatch):
     monkeypatch.setattr("stream_worker.replay.plan.CHUNK", 8)
     monkeypatch.setattr("stream_worker.replay.sending.AT_ONCE", 5)
 
-    def of(selection=None):
-        archives = open_archives([archive]).archives
+    def of(selection=None, path=archive):
+        archives = open_archives([path]).archives
         return plan_replay(archives, selection or Selection(), load_bundle(settings.bundle), settings)
 
     return of
@@ -61,8 +67,9 @@ def plan(archive, settings, monkeypatch):
 
 def sender(plan, topic, pace=None, *, skip_faults=False):
     encode = lambda candidate: single_object(CANDIDATE, encode_candidate(candidate))
+    refuse = Refusals(replay_settings(load_settings({}), "r-1"), single_object, clock=lambda: 1).of
     pace = pace or Pace(math.inf)
-    return ArchiveSender(plan, topic, "candidates", "sent", encode, pace, skip_faults=skip_faults)
+    return ArchiveSender(plan, topic, "candidates", "sent", encode, refuse, pace, skip_faults=skip_faults)
 
 
 class Faulty:
@@ -86,18 +93,58 @@ def decoded(packet):
     return decode_candidate(body, writer)
 
 
+def told(topic, name):
+    """Records of one schema that the replay itself wrote."""
+    resolver, found = SchemaResolver(name), []
+    for output in topic.packets:
+        if output.topic == f"lensnet.replay.r-1.{'outcomes' if name == 'outcome' else name}":
+            writer, body = resolver.resolve(output.value)
+            found.append(decode(body, writer, schemas.load(name, 1)))
+    return found
+
+
 def test_everything_is_sent_as_archival_packets(plan):
     topic = Topic()
     sent = sender(plan(), topic).send(Sent())
-    assert (sent.sent, sent.left_out, sent.refused) == (31, 0, 0)
-    good = [packet for packet in topic.packets if packet.key is not None]
-    assert len(good) == 30
-    assert len(topic.packets) == 31  # the invalid one goes too, for the stage to quarantine
-    for packet in good:
+    assert (sent.sent, sent.left_out, sent.refused) == (30, 0, 1)
+    packets = [output for output in topic.packets if output.topic == "candidates"]
+    assert len(packets) == 30
+    for packet in packets:
         candidate = decoded(packet)
         assert (candidate.tense, candidate.replay_id) == ("ARCHIVAL", plan().replay_id)
         assert packet.key == candidate.star_id.encode()
         assert dict(packet.headers)["tense"] == b"ARCHIVAL"
+
+
+def test_what_is_no_candidate_is_quarantined_under_its_place_in_the_archive(plan):
+    topic = Topic()
+    sender(plan(), topic).send(Sent())
+    (kept,), (outcome,) = told(topic, "quarantine"), told(topic, "outcome")
+    raw = next(one.raw for one in read(plan().archives[0]) if one.record == 17)
+    assert (kept["raw"], kept["raw_complete"], kept["reason"]) == (raw, True, "position_out_of_range")
+    assert "dec is -95" in kept["message"]
+    assert outcome["candidate_id"] == kept["candidate_id"] is not None
+    for one in (kept, outcome):
+        assert (one["stage"], one["topic"], one["offset"]) == ("score", "archive:run-2021-05-10.avro", 17)
+    assert (outcome["outcome"], outcome["reason"]) == ("QUARANTINED", "position_out_of_range")
+
+
+def read(archive):
+    return [one for piece in archive.pieces for one in archive.read(piece)]
+
+
+def test_packets_that_a_reader_with_a_registry_would_take_for_live_never_travel(plan, tmp_path):
+    packets = [frame_confluent(7, encode_candidate(one)) for one in make_candidates(3, 1)]
+    files = open_day_files(tmp_path, "lensnet.candidates")
+    for offset, packet in enumerate(packets):
+        files.add(SourceRecord("lensnet.candidates", 0, offset, b"key", packet, timestamp=0))
+    files.close(files.days)
+    topic = Topic()
+    sent = sender(plan(path=tmp_path), topic).send(Sent())
+    assert (sent.sent, sent.refused) == (0, 3)
+    assert not [output for output in topic.packets if output.topic == "candidates"]
+    assert [one["raw"] for one in told(topic, "quarantine")] == packets
+    assert {one["reason"] for one in told(topic, "outcome")} == {"unknown_schema"}
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -140,14 +187,14 @@ def test_an_aborted_transaction_is_tried_again(plan):
     topic = Topic(aborts=2)
     slept = []
     sent = sender(plan(), topic, Pace(math.inf, sleep=slept.append)).send(Sent())
-    assert sent.sent == len(topic.packets) == 31
+    assert sent.sent == len([output for output in topic.packets if output.topic == "candidates"]) == 30
     assert slept == [0.5, 1.0]
 
 
 def test_what_takes_no_part_is_counted(plan):
     topic = Topic()
     sent = sender(plan(Selection(first=9345.5)), topic).send(Sent())
-    assert (sent.sent, sent.left_out) == (13, 18)
+    assert (sent.sent, sent.left_out, sent.refused) == (12, 18, 1)
 
 
 def test_the_pace_is_the_archives_own_and_no_transaction_is_open_in_a_pause(plan):
@@ -161,7 +208,7 @@ def test_the_pace_is_the_archives_own_and_no_transaction_is_open_in_a_pause(plan
     pace = Pace(86_400.0, monotonic=lambda: now[0], sleep=sleep)  # a day in a second
     sender(plan(), topic, pace).send(Sent())
     assert now[0] == pytest.approx(1.0)
-    assert committed_before_pause == [19]
+    assert committed_before_pause == [20]  # 18 candidates, one record's quarantine and outcome
 
 
 def test_topics_and_groups_are_never_the_live_ones(settings):
