@@ -419,6 +419,46 @@ def test_a_registry_out_of_reach_when_a_hold_ends_loses_nothing():
     assert alerts(bench.run()) == [("INITIAL", "EVENT", "threshold_crossed:balanced")]
 
 
+def test_a_state_that_waits_for_the_registry_is_waited_for():
+    """A worker that takes a partition over while the registry is away must not die of it."""
+    first = Bench()
+    first.run(first.records(star("EVENT")))
+    reachable = [False]
+
+    def decode_state(packet):
+        if not reachable[0]:
+            raise RegistryUnavailable("no registry")
+        return decoder("neighbour")(packet)
+
+    heir = Bench(stored=first.changelog, decode_state=decode_state)
+    heir.now, heir.offset = first.now + 2_000, first.offset
+    assert heir.stage.due(), "an idle poll tries again too"
+    for records in ((), heir.records(star("OTHER", 300))):
+        with pytest.raises(RetryLater, match="no registry"):
+            heir.stage.process(records)
+        heir.stage.rewound()
+    reachable[0] = True
+    assert alerts(heir.run()) == [("INITIAL", "EVENT", "threshold_crossed:balanced")]
+    assert not heir.stage.due()
+
+
+def test_a_state_that_waits_is_forgotten_with_its_partition():
+    def decode_state(_):
+        raise RegistryUnavailable("no registry")
+
+    heir = Bench(stored={b"k": b"v"}, decode_state=decode_state)
+    heir.stage.drop([0])
+    assert not heir.stage.due()
+    assert heir.run() == []
+
+
+def test_a_record_of_a_partition_without_state_is_not_quarantined():
+    bench = Bench()
+    bench.stage.drop([0])
+    with pytest.raises(StageFatal, match=r"lensnet.scores\[0\]@0 came without the state of its partition"):
+        bench.stage.process(bench.records(star("A")))
+
+
 def test_a_partition_without_a_changelog_stops_the_stage():
     bench = Bench()
     bench.stage._read_state = lambda partitions: {p: {} for p in partitions if p < 3}
