@@ -85,6 +85,7 @@ class DeduplicateStage:
         self._rules = rules
         self._clock = clock
         self._groupings: dict[int, Grouping] = {}
+        self._unread: dict[int, Mapping[bytes, bytes]] = {}
 
     def process(self, records: Sequence[SourceRecord]) -> list[OutputRecord]:
         """Outputs of a batch and of all whose hold is over: alerts, outcomes, quarantine, changelog.
@@ -93,8 +94,11 @@ class DeduplicateStage:
         ------
         RetryLater
             The schema registry is out of reach.
+        StageFatal
+            A record of the state cannot be read, or a record came without the state of its partition.
         """
         try:
+            self._load()
             return self._process(records)
         except RegistryUnavailable as error:  # of a record, or of what was held when the worker started
             raise RetryLater(str(error)) from error
@@ -104,8 +108,9 @@ class DeduplicateStage:
         now = self._clock()
         outputs: list[OutputRecord] = []
         for record in records:
+            grouping = self._grouping_of(record)
             try:
-                effects, rejected = self._take(record, now), list[OutputRecord]()
+                effects, rejected = self._take(grouping, record, now), list[OutputRecord]()
             except BadPacket as bad:
                 effects, rejected = [], self._reject(record, bad.reason, bad.message)
             except RegistryUnavailable:
@@ -126,39 +131,36 @@ class DeduplicateStage:
     def restore(self, partitions: Sequence[int]) -> None:
         """Begin with partitions, with the state that their changelog holds. Blocks.
 
+        While the schema registry is out of reach the state is kept as it was read: `process` tries again.
+
         Raises
         ------
         StageFatal
             A record of it cannot be read, or it lacks a partition.
         """
-        began = time.perf_counter()
-        rules, now, n = self._rules.refresh().grouping, self._clock(), 0
         state = self._read_state(partitions)
         if missing := sorted(set(partitions) - state.keys()):
             raise StageFatal(
                 f"{self._topics.neighbours} lacks the partitions {missing} that {self._topics.scores} has: "
                 "both must have as many"
             )
-        for partition, values in state.items():
-            grouping = self._groupings[partition] = Grouping(rules)
-            for value in values.values():
-                try:
-                    key, star = stored_star(self._decode_state(value))
-                except (BadPacket, RegistryUnavailable) as error:
-                    raise StageFatal(f"{self._topics.neighbours}[{partition}]: {error}") from error
-                grouping.load(key, star, now)
-            n += len(values)
-        seconds = round(time.perf_counter() - began, 3)
-        log.info("state restored", partitions=sorted(partitions), stars=n, seconds=seconds)
+        self._unread.update(state)
+        try:
+            self._load()
+        except RegistryUnavailable as error:
+            log.warning("state not yet restored", partitions=sorted(self._unread), reason=str(error))
 
     def drop(self, partitions: Sequence[int]) -> None:
         """Forget partitions that another worker has now."""
         for partition in partitions:
             self._groupings.pop(partition, None)
+            self._unread.pop(partition, None)
 
     def due(self) -> bool:
-        """Whether a hold is over. Rules are looked at here too: a quiet stream follows them as well."""
+        """Whether a hold is over, or state waits to be loaded. A quiet stream follows its rules here too."""
         self._rules.refresh()
+        if self._unread:
+            return True
         release = self._next_release_ms()
         return release is not None and release <= self._clock()
 
@@ -189,9 +191,37 @@ class DeduplicateStage:
             if grouping.rules != rules:
                 grouping.rules = rules
 
-    def _take(self, source: SourceRecord, now: int) -> list[Effect]:
+    def _load(self) -> None:
+        """Put what was read of the changelog in its place, one partition whole after the other."""
+        began, partitions, n = time.perf_counter(), sorted(self._unread), 0
+        for partition in partitions:
+            values = self._unread[partition]
+            self._groupings[partition] = self._stored(partition, values)
+            del self._unread[partition]
+            n += len(values)
+        if partitions:
+            seconds = round(time.perf_counter() - began, 3)
+            log.info("state restored", partitions=partitions, stars=n, seconds=seconds)
+
+    def _stored(self, partition: int, values: Mapping[bytes, bytes]) -> Grouping:
+        grouping, now = Grouping(self._rules.refresh().grouping), self._clock()
+        for value in values.values():
+            try:
+                key, star = stored_star(self._decode_state(value))
+            except BadPacket as error:
+                raise StageFatal(f"{self._topics.neighbours}[{partition}]: {error}") from error
+            grouping.load(key, star, now)
+        return grouping
+
+    def _grouping_of(self, source: SourceRecord) -> Grouping:
+        grouping = self._groupings.get(source.partition)
+        if grouping is None:
+            at = f"{source.topic}[{source.partition}]@{source.offset}"
+            raise StageFatal(f"{at} came without the state of its partition")
+        return grouping
+
+    def _take(self, grouping: Grouping, source: SourceRecord, now: int) -> list[Effect]:
         """Add one record to its partition's grouping; nothing is added where this raises."""
-        grouping = self._groupings[source.partition]
         if (source.header(SCHEMA_HEADER) or "").startswith(f"{RETRACT_SCHEMA.name}/"):
             order = self._decode_retract(source.value)
             key = StarKey(Space(order["tense"], order["replay_id"]), order["cell"], order["star_id"])

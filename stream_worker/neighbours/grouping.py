@@ -78,9 +78,9 @@ class Grouping:
         star = self.star(key) or Star(sighting.star_id, arrival.home, sighting.ra, sighting.dec)
         if star.has(sighting.candidate_id):
             return [immediate(arrival, OutcomeKind.DUPLICATE)]
-        star = star.with_sighting(sighting)
-        if arrival.home:  # a position that moves across a cell's edge makes a halo copy the star itself
-            star = self._hold(key, replace(star, home=True), arrival, now_ms)
+        star = star.with_sighting(sighting, home=arrival.home)
+        if arrival.home:
+            star = self._hold(key, star, arrival, now_ms)
         self._put(key, star)
         effects = self._reconsider_neighbours(key, star)
         self._advance(arrival.space, sighting.t_cut, now_ms)
@@ -155,7 +155,7 @@ class Grouping:
         key = StarKey(arrival.space, arrival.cell, sighting.star_id)
         star = self.star(key) or Star(sighting.star_id, arrival.home, sighting.ra, sighting.dec)
         if sighting.p_review >= self._rules.group_at and not star.has(sighting.candidate_id):
-            self._put(key, replace(star.with_sighting(sighting), home=star.home or arrival.home))
+            self._put(key, star.with_sighting(sighting, home=arrival.home))
             self._advance(arrival.space, sighting.t_cut, now_ms)
 
     def load(self, key: StarKey, star: Star, now_ms: int) -> None:
@@ -208,13 +208,14 @@ class Grouping:
         """Retractions and updates of live neighbours that a new candidate outshines or crowds."""
         effects: list[Effect] = []
         for other, _ in self._cell(key).near(star, self._rules.radius_arcsec):
-            if not other.home or other.published is None or not other.published.live:
+            # a star that has moved to another cell since may be live here alone
+            if other.published is None or not other.published.live:
                 continue
             other_key = StarKey(key.space, key.cell, other.star_id)
             verdict = self._judge(other_key, other)
             if not verdict.primary:
                 effects.append(self._send(other_key, other, AlertType.RETRACTION, SUPERSEDED, verdict))
-            elif verdict.crowded and not other.published.crowded:
+            elif other.home and verdict.crowded and not other.published.crowded:
                 effects.append(self._send(other_key, other, AlertType.UPDATE, CROWDED, verdict))
         return effects
 

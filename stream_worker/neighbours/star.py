@@ -126,7 +126,7 @@ class Star:
     Parameters
     ----------
     home
-        Whether the cell is the star's own, which alone publishes it.
+        Whether the cell is that of its latest candidate, which alone publishes it.
     ra, dec
         Degrees, ICRS, of its latest candidate.
     history
@@ -155,14 +155,14 @@ class Star:
         wanted = uuid.UUID(candidate_id).bytes
         return any(entry.id_bytes == wanted for entry in self.entries())
 
-    def with_sighting(self, sighting: Sighting) -> Star:
-        """The star with one more candidate; the position is that of the latest."""
+    def with_sighting(self, sighting: Sighting, *, home: bool) -> Star:
+        """The star with one more candidate, whose own cell this is or not; it is where the latest is."""
         new = entry_of(sighting)
         entries = sorted([*self.entries(), new], key=_in_time)
         history = pack(entries)
         if entries[-1] is not new:
             return replace(self, history=history)
-        return replace(self, ra=sighting.ra, dec=sighting.dec, history=history)
+        return replace(self, home=home, ra=sighting.ra, dec=sighting.dec, history=history)
 
     def since(self, t_cut: float) -> Star:
         """The star without the candidates before ``t_cut``."""

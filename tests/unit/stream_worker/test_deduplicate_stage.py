@@ -419,6 +419,46 @@ def test_a_registry_out_of_reach_when_a_hold_ends_loses_nothing():
     assert alerts(bench.run()) == [("INITIAL", "EVENT", "threshold_crossed:balanced")]
 
 
+def test_a_state_that_waits_for_the_registry_is_waited_for():
+    """A worker that takes a partition over while the registry is away must not die of it."""
+    first = Bench()
+    first.run(first.records(star("EVENT")))
+    reachable = [False]
+
+    def decode_state(packet):
+        if not reachable[0]:
+            raise RegistryUnavailable("no registry")
+        return decoder("neighbour")(packet)
+
+    heir = Bench(stored=first.changelog, decode_state=decode_state)
+    heir.now, heir.offset = first.now + 2_000, first.offset
+    assert heir.stage.due(), "an idle poll tries again too"
+    for records in ((), heir.records(star("OTHER", 300))):
+        with pytest.raises(RetryLater, match="no registry"):
+            heir.stage.process(records)
+        heir.stage.rewound()
+    reachable[0] = True
+    assert alerts(heir.run()) == [("INITIAL", "EVENT", "threshold_crossed:balanced")]
+    assert not heir.stage.due()
+
+
+def test_a_state_that_waits_is_forgotten_with_its_partition():
+    def decode_state(_):
+        raise RegistryUnavailable("no registry")
+
+    heir = Bench(stored={b"k": b"v"}, decode_state=decode_state)
+    heir.stage.drop([0])
+    assert not heir.stage.due()
+    assert heir.run() == []
+
+
+def test_a_record_of_a_partition_without_state_is_not_quarantined():
+    bench = Bench()
+    bench.stage.drop([0])
+    with pytest.raises(StageFatal, match=r"lensnet.scores\[0\]@0 came without the state of its partition"):
+        bench.stage.process(bench.records(star("A")))
+
+
 def test_a_partition_without_a_changelog_stops_the_stage():
     bench = Bench()
     bench.stage._read_state = lambda partitions: {p: {} for p in partitions if p < 3}
@@ -465,6 +505,50 @@ def test_a_star_whose_position_crosses_the_edge_of_a_cell_is_one_there_too():
     for records in across_an_edge(bench):
         told += alerts(bench.run(records)) + alerts(bench.run(after_ms=2_000))
     assert [alert[:2] for alert in told[-2:]] == [("RETRACTION", "X"), ("INITIAL", "Y")]
+
+
+def test_a_star_that_crossed_an_edge_has_one_verdict_and_one_voice():
+    """The cell it left must judge it no more, nor tell of a candidate before the last alert's."""
+    bench = Bench()
+    before, moved, brighter = across_an_edge(bench)
+    for records in (before, moved):
+        bench.run(records)
+        bench.run(after_ms=2_000)
+    moved_to = decoder("score")(moved[0].value)
+    ring = [
+        sighting(
+            f"R{n:02d}", *offset_by(moved_to["ra"], moved_to["dec"], 0, 3 * n - 16.5), 9301.75, 100.0 + n
+        )
+        for n in range(11)
+    ]
+    outputs = bench.run(bench.records(*ring))
+    assert [a["candidate_id"] for a in read(outputs, TOPICS.scored, "alert")] == [moved_to["candidate_id"]]
+    bench.run(brighter)
+    verdicts = [(k.star_id, v.strongest) for k, v in bench.stage._groupings[0].verdicts() if k.star_id == "X"]
+    assert verdicts == [("X", "Y")]
+
+
+def test_the_cell_that_a_star_left_still_takes_back_what_it_told():
+    """Where the star now is nothing was published yet, so nobody else would."""
+    bench = Bench()
+    before, moved, _ = across_an_edge(bench)
+    bench.run(before)
+    assert [alert[:2] for alert in alerts(bench.run(after_ms=2_000))] == [("INITIAL", "X")]
+    bench.run(moved)
+    at = decoder("score")(moved[0].value)
+    brighter = sighting("Z", at["ra"], at["dec"], 9301.75, 9000.0)
+    assert [alert[:2] for alert in alerts(bench.run(bench.records(brighter)))] == [("RETRACTION", "X")]
+    assert [alert[:2] for alert in alerts(bench.run(after_ms=2_000))] == [("INITIAL", "Z")]
+
+
+def test_an_older_candidate_that_comes_late_moves_no_star():
+    bench = Bench()
+    before, moved, _ = across_an_edge(bench)
+    for records in (moved, before):
+        bench.run(records)
+        bench.run(after_ms=2_000)
+    homes = [key.cell for key, found in bench.stage._groupings[0].stars() if found.home]
+    assert homes == [decoder("score")(moved[0].value)["home_cell"]]
 
 
 def test_an_alert_counts_all_neighbours_and_lists_the_nearest():
