@@ -76,8 +76,10 @@ def seen_after_each(waves: Sequence[Sequence[Sighting]], rules: GroupingRules) -
                 for star, t in truth.items()
             }
         )
-        doubtful = {s.star_id for s in after if rules.group_at <= s.p_review < rules.pure_at}
-        surely |= {star for star, seen in ends[-1].items() if Seen.NOTHING not in seen} - doubtful
+        # of a live star readers know its latest candidate: crossing the pure threshold is told
+        live = {star for star, seen in ends[-1].items() if Seen.NOTHING not in seen}
+        at_pure = frozenset(star for star in live if truth[star].latest.p_review >= rules.pure_at)
+        maybe, surely = maybe - live | at_pure, surely - live | at_pure
         before = after
     return ends
 
