@@ -73,6 +73,13 @@ class Checkpoint:
         head, *rows = orjson.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than line by line
         return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])
 
+    def has_faults(self, number: int) -> bool:
+        """Tell whether a part of a finished chunk could not be read."""
+        import orjson
+
+        with zstd.open(self._path(number)) as file:
+            return bool(orjson.loads(file.readline())["faults"])
+
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder)

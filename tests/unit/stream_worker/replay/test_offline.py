@@ -204,6 +204,29 @@ def test_faults_stop_or_are_skipped_and_told(tmp_path, archive, replayed, in_pro
     assert read_about(out)["faults"] == [fault]
 
 
+def test_what_was_skipped_is_not_passed_over_when_faults_are_to_stop_it(
+    tmp_path, archive, replayed, in_process, monkeypatch
+):
+    file, out = tmp_path / "run-2021-05-10.avro", tmp_path / "a.parquet"
+    content = bytearray((archive / file.name).read_bytes())
+    file.write_bytes(content)
+    block = open_archives([file]).archives[0].container.blocks[0]
+    content[block.offset + 20 : block.offset + 60] = bytes(40)
+    file.write_bytes(content)
+    with monkeypatch.context() as stopped:
+        stopped.setattr("stream_worker.replay.offline._write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            replayed(out, paths=[file], skip_faults=True)
+    with pytest.raises(ArchiveFault, match="block 0 at byte"):
+        replayed(out, paths=[file], resume=True)
+    assert not out.exists()
+    assert len(replayed(out, paths=[file], resume=True, skip_faults=True).faults) == 1
+
+
+def interrupted(*_arguments):
+    raise KeyboardInterrupt
+
+
 def test_processes_give_what_one_gives(tmp_path, replayed):
     one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
     done = []
