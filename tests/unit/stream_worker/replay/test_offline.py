@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +138,51 @@ def test_chunks_left_by_an_interrupted_removal_are_not_taken_for_done(tmp_path, 
     (checkpoint_folder(out) / "plan.json").unlink()  # the removal came so far
     report = replayed(out)
     assert report.rows == len(rows(out)) == len(rows(whole))
+
+
+def test_nobody_begins_where_a_removal_is_not_over(tmp_path, monkeypatch):
+    folder = tmp_path / "a.parquet.unfinished"
+    unlink, tried = os.unlink, []
+
+    def begin_beside(path, *arguments, **options):
+        unlink(path, *arguments, **options)
+        left = list(folder.iterdir())
+        if left:
+            tried.append(left)
+            with pytest.raises(CheckpointError, match="another replay is at work"):
+                open_checkpoint(folder, {}, resume=True).__enter__()
+
+    with open_checkpoint(folder, {}, resume=False) as checkpoint:
+        for number in range(5):
+            checkpoint.put(number, ChunkResult([], [], 0))
+        (folder / ".chunk-000009.jsonl.zst.1.part").touch()
+        monkeypatch.setattr(os, "unlink", begin_beside)
+        checkpoint.remove()
+    assert len(tried) > 5
+    assert not folder.exists()
+
+
+def test_a_removal_leaves_a_folder_that_another_replay_uses(tmp_path, monkeypatch):
+    folder = tmp_path / "a.parquet.unfinished"
+    with open_checkpoint(folder, {}, resume=False) as checkpoint:
+        rmdir = os.rmdir
+
+        def begun_meanwhile(path, *arguments, **options):
+            (folder / "lock").touch()
+            rmdir(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "rmdir", begun_meanwhile)
+        checkpoint.remove()
+    assert (folder / "lock").exists()
+
+
+@pytest.mark.parametrize("content", ["", '{"replay_id"', "[]"])
+def test_a_plan_that_cannot_be_read_is_named(tmp_path, content):
+    folder = tmp_path / "a.parquet.unfinished"
+    folder.mkdir()
+    (folder / "plan.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"plan.json: no plan of a replay.*remove that folder"):
+        open_checkpoint(folder, {}, resume=True).__enter__()
 
 
 def test_nights_and_as_of_select(tmp_path, replayed, in_process):
