@@ -81,7 +81,7 @@ class Checkpoint:
             return bool(orjson.loads(file.readline())["faults"])
 
     def remove(self) -> None:
-        """Delete it: the plan first, so that what is left is of no replay; then the lock."""
+        """Delete it: the plan first, so that what is left is of no replay; the lock last."""
         (self.folder / _PLAN).unlink()
         self.clear()
         (self.folder / _LOCK).unlink()
