@@ -107,12 +107,17 @@ class PysisFolder:
         event, files = self.events[piece.number], self.event_files[piece.number]
         series, _, faults = read_files(files)
         if faults:
-            raise ArchiveFault(faults[0].path, "", str(faults[0]).removeprefix(f"{faults[0].path}, "))
+            bad = faults[0].path
+            raise ArchiveFault(self.path, self._where(bad), str(faults[0]).removeprefix(f"{bad}, "))
         if len(series) > MAX_LIGHT_CURVES:
             text = f"{len(series)} datasets with observations: a packet holds at most {MAX_LIGHT_CURVES}"
-            raise ArchiveFault(files[0].parent, "", text)
+            raise ArchiveFault(self.path, self._where(files[0].parent), text)
         for index, candidate in enumerate(candidates_of(event, series)):
             yield Archived(piece.first + index, candidate)
+
+    def _where(self, path: Path) -> str:
+        """A path within the folder: results name the archive, and it."""
+        return path.relative_to(self.path).as_posix()
 
 
 _DAYS_PER_EVENT: Final = 100_000  # numbers of one event's records don't reach into the next one's

@@ -92,6 +92,10 @@ class _Position:
     at_end: bool = False
 
 
+class _Stopped(Exception):
+    """The dump was told to stop before a record's schema was known: the record is left to the next run."""
+
+
 class _Dump:
     def __init__(
         self, files: DayFiles, registry: RegistryClient | None, positions: dict[int, _Position], stop: Event
@@ -119,7 +123,10 @@ class _Dump:
                     position.at_end, position.offset = True, message.offset() or 0
                     continue
                 record = record_with_headers(message)
-                self._add(record)
+                try:
+                    self._add(record)
+                except _Stopped:
+                    break
                 position.at_end, position.offset = False, record.offset + 1
                 position.day = max(position.day, day_of(record.timestamp))
                 written += 1
@@ -151,7 +158,13 @@ class _Dump:
         self._files.add(record, schema_id, schema)
 
     def _schema(self, schema_id: int) -> Mapping[str, Any] | None:
-        """The registry's schema of an id; None where it has none. Blocks while the registry is away."""
+        """The registry's schema of an id; None where it has none. Blocks while it is away.
+
+        Raises
+        ------
+        _Stopped
+            It is still away at the stop.
+        """
         if self._registry is None:
             return None
         while schema_id not in self._schemas:
@@ -165,7 +178,7 @@ class _Dump:
             except RegistryUnavailable as error:
                 log.warning("registry out of reach, waiting", error=str(error))
                 if self._stop.wait(_REGISTRY_WAIT_S):
-                    return None
+                    raise _Stopped from error  # without its schema the packet could never be read
         return self._schemas[schema_id]
 
 

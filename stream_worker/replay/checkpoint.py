@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ else:
 
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
+_LEFT: Final = ("chunk-*", "*.part")
 _LEVEL: Final = 1
 _SHOWN: Final = 120
 
@@ -73,9 +73,26 @@ class Checkpoint:
         head, *rows = orjson.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than line by line
         return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])
 
+    def has_faults(self, number: int) -> bool:
+        """Tell whether a part of a finished chunk could not be read."""
+        import orjson
+
+        with zstd.open(self._path(number)) as file:
+            return bool(orjson.loads(file.readline())["faults"])
+
     def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder)
+        """Delete it: the plan first, so that what is left is of no replay; the lock last."""
+        (self.folder / _PLAN).unlink()
+        self.clear()
+        (self.folder / _LOCK).unlink()
+        with suppress(OSError):  # whoever begins there now has made a lock of its own
+            self.folder.rmdir()
+
+    def clear(self) -> None:
+        """Delete chunks, and parts of what was being written."""
+        for pattern in _LEFT:
+            for path in sorted(self.folder.glob(pattern)):
+                path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.jsonl.zst"
@@ -88,9 +105,9 @@ def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> I
     Raises
     ------
     CheckpointError
-        There is one and ``resume`` is not set, it is of another replay, or it is in use.
+        There is one and ``resume`` is not set, it is of another replay, is in use, or can't be read.
     """
-    plan = folder / _PLAN
+    plan, wanted = folder / _PLAN, json.loads(json.dumps(pins))
     if plan.exists() and not resume:
         raise CheckpointError(
             f"an unfinished replay lies in {folder}: go on with --resume, or remove that folder"
@@ -102,14 +119,30 @@ def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> I
         except OSError:
             raise CheckpointError(f"another replay is at work in {folder}") from None
         if plan.exists():
-            _compare(json.loads(plan.read_text("utf-8")), json.loads(json.dumps(pins)), folder)
+            _compare(_kept(plan), wanted, folder)
         else:
-            for left in folder.glob("chunk-*"):  # of a replay whose removal was interrupted
-                left.unlink()
-            part = folder / f".{_PLAN}.part"
-            part.write_text(json.dumps(pins, indent=1), "utf-8")
-            part.replace(plan)
+            Checkpoint(folder).clear()  # of a replay whose removal was interrupted
+            _write_plan(plan, wanted)
         yield Checkpoint(folder)
+
+
+def _write_plan(plan: Path, pins: Mapping[str, Any]) -> None:
+    part = plan.with_name(f".{plan.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(pins, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(plan)
+
+
+def _kept(plan: Path) -> Mapping[str, Any]:
+    try:
+        kept = json.loads(plan.read_text("utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{plan}: no plan of a replay: {error}: remove that folder") from error
+    if not isinstance(kept, Mapping):
+        raise CheckpointError(f"{plan}: no plan of a replay: {_short(kept)}: remove that folder")
+    return kept
 
 
 def _compare(kept: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:

@@ -116,6 +116,8 @@ def _score(
     skip_faults: bool,
 ) -> None:
     finished = checkpoint.done()
+    if not skip_faults:  # those that were skipped before are met again, and end it
+        finished = {number for number in finished if not checkpoint.has_faults(number)}
     left = [chunk for chunk in plan.chunks if chunk.number not in finished]
     done = sum(chunk.count or 0 for chunk in plan.chunks if chunk.number in finished)
     started(done)

@@ -14,6 +14,8 @@ _TIMEOUT_S = 30.0
 def remove_replay(settings: Settings, replay_id: str) -> list[str]:
     """Delete the topics and groups of one replay; return the topics that were there. Blocks.
 
+    Topics first: with its groups gone, a replay whose topics are still there would be scored a second time.
+
     Raises
     ------
     SettingsError
@@ -29,10 +31,10 @@ def remove_replay(settings: Settings, replay_id: str) -> list[str]:
     ]
     if not topics:
         return []
+    for deleted in admin.delete_topics(topics, request_timeout=_TIMEOUT_S).values():
+        deleted.result(_TIMEOUT_S)
     groups = admin.delete_consumer_groups(
         [own.score.group_id, own.deduplicate.group_id], request_timeout=_TIMEOUT_S
     )
     wait(groups.values(), _TIMEOUT_S)  # one that never existed is no failure
-    for deleted in admin.delete_topics(topics, request_timeout=_TIMEOUT_S).values():
-        deleted.result(_TIMEOUT_S)
     return topics

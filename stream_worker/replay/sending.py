@@ -87,12 +87,12 @@ class Pace:
 
 
 class _Read(NamedTuple):
-    """What was read at a place: ``record`` of ``chunk``, from ``archive``; a skipped fault is its text."""
+    """What was found at a place: ``record`` of ``chunk``, from ``archive``."""
 
     chunk: int
     record: int
     archive: str
-    found: Archived | str
+    found: Archived | ArchiveFault
 
 
 @dataclass(slots=True)
@@ -140,7 +140,10 @@ class ArchiveSender:
         behind = sum(chunk.count or 0 for chunk in self.plan.chunks[: begin.chunk]) + begin.record
         for read in self._records(begin):
             one = read.found
-            if isinstance(one, str):
+            if isinstance(one, ArchiveFault):
+                if not self.skip_faults:
+                    self._commit(outputs, at)
+                    raise one
                 at = _after_fault(at, read, one)
                 continue
             more = self._outputs(read.archive, one)
@@ -165,7 +168,7 @@ class ArchiveSender:
         return at
 
     def _records(self, begin: Sent) -> Iterator[_Read]:
-        """Records and skipped faults, from ``begin`` on."""
+        """Records and faults, from ``begin`` on."""
         pieces = [archive.pieces for archive in self.plan.archives]
         for chunk in self.plan.chunks[begin.chunk :]:
             skip = begin.record if chunk.number == begin.chunk else 0
@@ -178,9 +181,7 @@ class ArchiveSender:
                             yield _Read(chunk.number, record, name, one)
                         record += 1
                 except ArchiveFault as fault:
-                    if not self.skip_faults:
-                        raise
-                    yield _Read(chunk.number, record, name, f"{name}: {fault.where}: {fault.reason}")
+                    yield _Read(chunk.number, record, name, fault)
 
     def _outputs(self, archive: str, one: Archived) -> list[OutputRecord]:
         """A candidate's packet, or the quarantine of what is none; nothing of what takes no part."""
@@ -248,7 +249,8 @@ def _after(at: Sent, read: _Read, one: Archived, *, taken: bool) -> Sent:
     return replace(place, sent=at.sent + 1) if taken else replace(place, left_out=at.left_out + 1)
 
 
-def _after_fault(at: Sent, read: _Read, fault: str) -> Sent:
+def _after_fault(at: Sent, read: _Read, fault: ArchiveFault) -> Sent:
     """The note after a fault, which is told once though its chunk is read again."""
-    faults = at.faults if fault in at.faults else (*at.faults, fault)
+    text = f"{read.archive}: {fault.where}: {fault.reason}"
+    faults = at.faults if text in at.faults else (*at.faults, text)
     return replace(at, chunk=read.chunk, record=read.record, faults=faults)

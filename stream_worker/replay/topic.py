@@ -98,7 +98,7 @@ def replay_to_topic(
     ArchiveFault
         A part of an archive can't be read and is not to be skipped; what came before it is sent.
     CheckpointError
-        The replay was begun before, and is not to be resumed, or is another one.
+        It can't be begun or go on: see `begin_at`.
     ProducerFatal
         Another process has taken this replay over.
     TransactionAborted, ProcessFailed, TopicCreationError, KafkaException
@@ -112,7 +112,7 @@ def replay_to_topic(
     )
     sink = KafkaTransactions(producer, timeout_s=settings.kafka.transaction_timeout_ms / 1000)
     sink.open()  # from here on a predecessor is fenced, and what it left open is aborted
-    begin = _begin(plan, sent_so_far(settings.kafka, note_topic), note_topic, resume=through.resume)
+    begin = begin_at(plan, through, sent_so_far(settings.kafka, note_topic))
     started(sum(chunk.count or 0 for chunk in plan.chunks[: begin.chunk]) + begin.record)
     sender = ArchiveSender(
         plan,
@@ -149,19 +149,34 @@ def _create(through: Through, note_topic: str) -> None:
     )
 
 
-def _begin(plan: ReplayPlan, known: Sent | None, note_topic: str, *, resume: bool) -> Sent:
-    pins = hashlib.sha256(json.dumps(plan.pins, sort_keys=True).encode()).hexdigest()[:16]
+def begin_at(plan: ReplayPlan, through: Through, known: Sent | None) -> Sent:
+    """Where sending begins, by the last note; None if there is none.
+
+    Raises
+    ------
+    CheckpointError
+        The replay was begun before, and is not to be resumed, is another one, went to other topics, or left
+        out what is to stop it now.
+    """
+    name = f"replay {plan.replay_id}"
+    what = {**plan.pins, "topic": through.settings.topics.candidates}
+    pins = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     if known is None:
         return Sent(pins=pins)
-    if not resume:
+    if not through.resume:
         raise CheckpointError(
-            f"replay {plan.replay_id} was begun before ({note_topic}): go on with --resume, or give it"
+            f"{name} was begun before ({checkpoint_topic(plan.replay_id)}): go on with --resume, or give it"
             " another --replay-id"
         )
     if known.pins != pins:
         raise CheckpointError(
-            f"replay {plan.replay_id} was begun with other archives, selection, model or rules: repeat its"
-            " options, or give this one another --replay-id"
+            f"{name} was begun with other archives, selection, model, rules or topics: repeat its options, or"
+            " give this one another --replay-id"
+        )
+    if known.faults and not through.skip_faults:
+        raise CheckpointError(
+            f"{name} went on without {'; '.join(known.faults)}: go on with --resume --on-fault skip, or give"
+            " this one another --replay-id"
         )
     return known
 

@@ -98,6 +98,20 @@ def test_a_malformed_file_is_named_with_line_and_value(tmp_path):
         read(archive)
 
 
+def test_a_fault_names_its_event_within_the_folder(tmp_path):
+    for name in ("KB0001", "KB0002"):
+        write_star(tmp_path / name, sites="C")
+        (tmp_path / name / "KMTC14_I.pysis").write_text("2458250.5 oops 100 18 0.05 4 900 1.2\n")
+    events = listed(tmp_path / "events.csv", "KB0001", "KB0002")
+    (archive,) = open_archives([tmp_path], events=events).archives
+    told = []
+    for piece in archive.pieces:
+        with pytest.raises(ArchiveFault) as raised:
+            list(archive.read(piece))
+        told.append((raised.value.path, raised.value.where))
+    assert told == [(tmp_path, "KB0001/KMTC14_I.pysis"), (tmp_path, "KB0002/KMTC14_I.pysis")]
+
+
 def test_more_files_than_a_packet_may_hold_are_a_fault(tmp_path):
     folder = tmp_path / "KB0001"
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -139,6 +140,51 @@ def test_chunks_left_by_an_interrupted_removal_are_not_taken_for_done(tmp_path, 
     assert report.rows == len(rows(out)) == len(rows(whole))
 
 
+def test_nobody_begins_where_a_removal_is_not_over(tmp_path, monkeypatch):
+    folder = tmp_path / "a.parquet.unfinished"
+    unlink, tried = os.unlink, []
+
+    def begin_beside(path, *arguments, **options):
+        unlink(path, *arguments, **options)
+        left = list(folder.iterdir())
+        if left:
+            tried.append(left)
+            with pytest.raises(CheckpointError, match="another replay is at work"):
+                open_checkpoint(folder, {}, resume=True).__enter__()
+
+    with open_checkpoint(folder, {}, resume=False) as checkpoint:
+        for number in range(5):
+            checkpoint.put(number, ChunkResult([], [], 0))
+        (folder / ".chunk-000009.jsonl.zst.1.part").touch()
+        monkeypatch.setattr(os, "unlink", begin_beside)
+        checkpoint.remove()
+    assert len(tried) > 5
+    assert not folder.exists()
+
+
+def test_a_removal_leaves_a_folder_that_another_replay_uses(tmp_path, monkeypatch):
+    folder = tmp_path / "a.parquet.unfinished"
+    with open_checkpoint(folder, {}, resume=False) as checkpoint:
+        rmdir = os.rmdir
+
+        def begun_meanwhile(path, *arguments, **options):
+            (folder / "lock").touch()
+            rmdir(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "rmdir", begun_meanwhile)
+        checkpoint.remove()
+    assert (folder / "lock").exists()
+
+
+@pytest.mark.parametrize("content", ["", '{"replay_id"', "[]"])
+def test_a_plan_that_cannot_be_read_is_named(tmp_path, content):
+    folder = tmp_path / "a.parquet.unfinished"
+    folder.mkdir()
+    (folder / "plan.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"plan.json: no plan of a replay.*remove that folder"):
+        open_checkpoint(folder, {}, resume=True).__enter__()
+
+
 def test_nights_and_as_of_select(tmp_path, replayed, in_process):
     later = replayed(tmp_path / "a.parquet", selection=Selection(first=9345.5))
     assert later.rows == 13  # the invalid one has no date to judge it by
@@ -202,6 +248,29 @@ def test_faults_stop_or_are_skipped_and_told(tmp_path, archive, replayed, in_pro
     (fault,) = report.faults
     assert fault.startswith("run-2021-05-10.avro: block 1 at byte")
     assert read_about(out)["faults"] == [fault]
+
+
+def test_what_was_skipped_is_not_passed_over_when_faults_are_to_stop_it(
+    tmp_path, archive, replayed, in_process, monkeypatch
+):
+    file, out = tmp_path / "run-2021-05-10.avro", tmp_path / "a.parquet"
+    content = bytearray((archive / file.name).read_bytes())
+    file.write_bytes(content)
+    block = open_archives([file]).archives[0].container.blocks[0]
+    content[block.offset + 20 : block.offset + 60] = bytes(40)
+    file.write_bytes(content)
+    with monkeypatch.context() as stopped:
+        stopped.setattr("stream_worker.replay.offline._write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            replayed(out, paths=[file], skip_faults=True)
+    with pytest.raises(ArchiveFault, match="block 0 at byte"):
+        replayed(out, paths=[file], resume=True)
+    assert not out.exists()
+    assert len(replayed(out, paths=[file], resume=True, skip_faults=True).faults) == 1
+
+
+def interrupted(*_arguments):
+    raise KeyboardInterrupt
 
 
 def test_processes_give_what_one_gives(tmp_path, replayed):

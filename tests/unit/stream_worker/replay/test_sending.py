@@ -183,6 +183,16 @@ def test_a_fault_that_is_skipped_costs_nothing_else_wherever_it_was_interrupted(
             assert sent == whole.notes[-1]
 
 
+def test_what_came_before_a_fault_that_ends_it_is_sent(plan):
+    its, topic = plan(), Topic()
+    first, *others = its.archives
+    faulty = replace(its, archives=(Faulty(first, 0, 3), *others))
+    with pytest.raises(ArchiveFault, match="broken off"):
+        sender(faulty, topic).send(Sent())
+    assert len(topic.packets) == 3
+    assert (topic.notes[-1].chunk, topic.notes[-1].record, topic.notes[-1].faults) == (0, 3, ())
+
+
 def test_an_aborted_transaction_is_tried_again(plan):
     topic = Topic(aborts=2)
     slept = []
