@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_worker.neighbours import Alert, AlertType, Member, alert_id
 from stream_worker.rule_settings import RuleSettings
-from stream_worker.score_record import age_at, decisions
+from stream_worker.score_record import data_age, decisions
 
 MOST_LISTED = 200
 """Members that an alert lists, the nearest: thousands would make it larger than its topic takes."""
@@ -28,11 +28,8 @@ def alert_record(
         Milliseconds since 1970-01-01 UTC.
     """
     body = {name: value for name, value in score.items() if name not in _ONLY_IN_SCORES}
-    if (
-        score["replay_id"] is None
-    ):  # a late alert must not look fresh; a replay is looked at as of its candidates
-        age_days = age_at(published_at, score["hjd_last"])
-        body |= {"data_age_days": age_days, "stale": age_days > rules.stale_after_days}
+    if score["replay_id"] is None:  # a replay is looked at as of its candidates; a late alert is not fresh
+        body |= data_age(published_at, score["hjd_last"], rules)
     # a retracted group has no members: its neighbours are another's
     members = () if alert.type is AlertType.RETRACTION else alert.verdict.members
     return {

@@ -12,12 +12,14 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupState
 
 from stream_worker.balance import Position
-from stream_worker.changelog import changelog_record
+from stream_worker.changelog import changelog_record, key_text
 from stream_worker.codec.errors import BadPacket
 from stream_worker.deduplicate_stage import STAGE
 from stream_worker.kafka import clients
 from stream_worker.kafka.changelog import latest_values
+from stream_worker.kafka.partitioner import partition_of
 from stream_worker.kafka.reading import (
+    OnSkipped,
     committed_offsets,
     decoded,
     kept_since,
@@ -26,6 +28,7 @@ from stream_worker.kafka.reading import (
     written_ends,
 )
 from stream_worker.kafka.records import Batch, OutputRecord, SourceRecord
+from stream_worker.kafka.topics import partition_counts
 from stream_worker.kafka.transaction import KafkaTransactions
 from stream_worker.neighbours import Arrival, Grouping, arrival_of, group_id
 from stream_worker.neighbours.lifecycle import OPERATOR
@@ -98,20 +101,25 @@ def rebuild(settings: Settings, *, progress: Callable[[int], None] = lambda _: N
     Records below them without an outcome were held when the changelog was lost: they are held again. Those
     older than what the outcomes topic still keeps have had theirs: nobody is told of them again.
 
+    A sky cell's state goes to the partition of its next score, also where there were fewer partitions once;
+    with a partitioner of the operator's own it goes where its scores were.
+
     Raises
     ------
     RebuildRefused
-        A worker of the stage is running.
+        A worker of the stage is running, the changelog has not as many partitions as the scores, or a record
+        that waits or was held is not on the partition that its cell has now.
     KafkaException
         A topic doesn't exist, or the broker didn't answer.
     BadPacket
         An outcome or alert cannot be decoded.
     """
     refuse_while_running(settings)
+    place = _placing(settings)
     committed = committed_offsets(settings.kafka, settings.deduplicate.group_id, settings.topics.scores)
-    decided = _decided(settings)
+    decided = _decided(settings, committed)
     groups = _groups(settings)
-    groupings = _regroup(settings, committed, decided, groups, progress)
+    groupings = _regroup(settings, place, decided, groups, progress)
     for grouping in groupings.values():
         _add_published(grouping, groups)
     return _write(settings, groupings)
@@ -129,14 +137,36 @@ def refuse_while_running(settings: Settings) -> None:
         )
 
 
+def _partitions(settings: Settings) -> int:
+    """How many partitions the scores have, and the changelog too; raises RebuildRefused otherwise."""
+    scores, neighbours = settings.topics.scores, settings.topics.neighbours
+    counts = partition_counts(clients.admin_client(settings.kafka, "lensnet-rebuild"), (scores, neighbours))
+    if missing := [topic for topic in (scores, neighbours) if topic not in counts]:
+        raise RebuildRefused(f"missing: {', '.join(missing)} (stream-worker topics create)")
+    if counts[scores] != counts[neighbours]:
+        raise RebuildRefused(
+            f"{scores} has {counts[scores]} partitions, {neighbours} has {counts[neighbours]}: "
+            "both must have as many"
+        )
+    return counts[scores]
+
+
+def _refuse(_: SourceRecord, error: BadPacket) -> None:
+    raise error
+
+
+def _skip(_record: SourceRecord, _error: BadPacket) -> None:
+    """Go on without an order, or what was quarantined."""
+
+
 def _read(
-    settings: Settings, consumer: Consumer, topic: str, schema: str
+    settings: Settings, consumer: Consumer, topic: str, schema: str, on_skipped: OnSkipped = _refuse
 ) -> Iterator[tuple[SourceRecord, dict[str, Any]]]:
     """Records up to all that is written: what lies behind a transaction that is still open counts."""
     kafka = settings.kafka
     ends = written_ends(kafka, "lensnet-rebuild-ends", topic)
     records = read_all(consumer, topic, ends=ends, timeout_s=settled_after_s(kafka))
-    return decoded(records, record_decoder(settings, schema), _refuse)
+    return decoded(records, record_decoder(settings, schema), on_skipped)
 
 
 @contextmanager
@@ -148,19 +178,21 @@ def _consumer(settings: Settings) -> Iterator[Consumer]:
         consumer.close()
 
 
-def _refuse(_: SourceRecord, error: BadPacket) -> None:
-    raise error
-
-
 @dataclass(frozen=True, slots=True)
 class _Decided:
     """Whether each decided record took part in grouping, by the rules of its time.
 
-    Outcomes older than ``kept_since`` (ms) may be gone; None: all are there.
+    Outcomes older than ``kept_since`` (ms) may be gone; None: all are there. Records from ``committed`` on
+    wait.
     """
 
     took_part: dict[Position, bool]
     kept_since: int | None
+    committed: dict[int, int]
+
+    def waits(self, record: SourceRecord) -> bool:
+        """Whether a record is not yet processed."""
+        return record.offset >= self.committed.get(record.partition, 0)
 
     def of(self, record: SourceRecord) -> bool | None:
         """None of a record that was held: it has no outcome, and would still have it."""
@@ -170,7 +202,7 @@ class _Decided:
         return found
 
 
-def _decided(settings: Settings) -> _Decided:
+def _decided(settings: Settings, committed: dict[int, int]) -> _Decided:
     topic = settings.topics.outcomes
     took_part: dict[Position, bool] = {}
     oldest: dict[int, int] = {}
@@ -179,7 +211,7 @@ def _decided(settings: Settings) -> _Decided:
             oldest.setdefault(record.partition, record.timestamp or 0)
             if entry["stage"] == STAGE:
                 took_part[entry["partition"], entry["offset"]] = _took_part(entry)
-        return _Decided(took_part, kept_since(consumer, topic, oldest))
+        return _Decided(took_part, kept_since(consumer, topic, oldest), committed)
 
 
 def _took_part(entry: dict[str, Any]) -> bool:
@@ -198,7 +230,7 @@ def _groups(settings: Settings) -> dict[str, _Group]:
 
 def _regroup(
     settings: Settings,
-    committed: dict[int, int],
+    place: Callable[[SourceRecord], int],
     decided: _Decided,
     groups: dict[str, _Group],
     progress: Callable[[int], None],
@@ -206,24 +238,47 @@ def _regroup(
     """Put every score below the committed offsets in its place, and its packet to the alert made of it."""
     told = {group.candidate_id: group for group in groups.values() if group.live}
     groupings: dict[int, Grouping] = {}
-    decode = record_decoder(settings, "score")
-    with _consumer(settings) as consumer:
-        records = read_all(consumer, settings.topics.scores)
-        skipped = decoded(records, decode, lambda _record, _error: None)  # orders, and what was quarantined
-        for n, (record, score) in enumerate(skipped):
-            if record.offset >= committed.get(record.partition, 0):
-                continue
-            grouping = groupings.setdefault(record.partition, Grouping(settings.rules.grouping))
-            arrival = _arrival(record, score)
-            took_part = decided.of(record)
-            if took_part is None:
-                grouping.take(arrival, now_ms())
-            elif took_part:
-                grouping.learn(arrival, now_ms())
-            if arrival.home and arrival.sighting.candidate_id in told:
-                told[arrival.sighting.candidate_id].body = arrival.body
-            progress(n + 1)
+    for n, (record, score) in enumerate(_scores(settings)):
+        partition = place(record)
+        took_part = None if decided.waits(record) else decided.of(record)
+        if took_part is None and partition != record.partition:
+            raise RebuildRefused(_has_left(record, partition, decided))
+        progress(n + 1)
+        if decided.waits(record):
+            continue
+        grouping = groupings.setdefault(partition, Grouping(settings.rules.grouping))
+        arrival = _arrival(record, score)
+        if took_part is None:
+            grouping.take(arrival, now_ms())
+        elif took_part:
+            grouping.learn(arrival, now_ms())
+        if arrival.home and arrival.sighting.candidate_id in told:
+            told[arrival.sighting.candidate_id].body = arrival.body
     return groupings
+
+
+def _scores(settings: Settings) -> Iterator[tuple[SourceRecord, dict[str, Any]]]:
+    with _consumer(settings) as consumer:
+        yield from _read(settings, consumer, settings.topics.scores, "score", _skip)
+
+
+def _placing(settings: Settings) -> Callable[[SourceRecord], int]:
+    """Tells the partition of the next score of a record's sky cell."""
+    partitions, as_java = _partitions(settings), clients.places_keys_as_java(settings.kafka)
+
+    def place(record: SourceRecord) -> int:
+        return partition_of(record.key, partitions) if as_java and record.key else record.partition
+
+    return place
+
+
+def _has_left(record: SourceRecord, partition: int, decided: _Decided) -> str:
+    waits = "waits" if decided.waits(record) else "was held"
+    return (
+        f"{record.topic}[{record.partition}]@{record.offset} {waits} on a partition that its sky cell has "
+        f"left, for {partition}: with the scorers stopped, let the deduplicate workers run until "
+        "stream-worker balance shows none that waits or is held, and stop them again"
+    )
 
 
 def _arrival(record: SourceRecord, score: dict[str, Any]) -> Arrival:
@@ -241,6 +296,7 @@ def _write(settings: Settings, groupings: dict[int, Grouping]) -> Rebuilt:
     topic, writer = settings.topics.neighbours, OutputWriter(output_frame(settings))
     outputs: list[OutputRecord] = []
     stars = live = held = forgotten = 0
+    kept = {key_text(key).encode() for grouping in groupings.values() for key, _ in grouping.stars()}
     for partition, values in latest_values(settings.kafka, topic).items():
         grouping = groupings.get(partition)
         known = dict(grouping.stars()) if grouping is not None else {}
@@ -251,7 +307,7 @@ def _write(settings: Settings, groupings: dict[int, Grouping]) -> Rebuilt:
         stars += len(known)
         live += sum(star.published is not None and star.published.live for star in known.values())
         held += sum(len(star.held) for star in known.values())
-        forgotten += len(gone)
+        forgotten += len(gone - kept)  # the others are on another partition now
     _commit(settings, outputs)
     return Rebuilt(stars, live, held, forgotten)
 

@@ -61,7 +61,6 @@ def score_record(
     hjd_last = last_hjd(candidate)
     # a replay looks at a candidate as of when it was made: the wall clock would call every archive stale
     seen_at = scored_at if candidate.replay_id is None else candidate.produced_at
-    age_days = age_at(seen_at, hjd_last)
     ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
     yes, maybe, no = class_probabilities
     calibration = None if model.provisional else model.calibration
@@ -97,8 +96,7 @@ def score_record(
         "baseline_mag": candidate.baseline_mag,
         "rise_slope": found.slope,
         "hjd_last": hjd_last,
-        "data_age_days": age_days,
-        "stale": age_days > rules.stale_after_days,
+        **data_age(seen_at, hjd_last, rules),
         "sites": [_site_summary(site) for site in report.sites if site.rows_in],
         "candidate_topic": source.topic,
         "candidate_partition": source.partition,
@@ -117,9 +115,10 @@ def score_record(
     }
 
 
-def age_at(seen_at: int, hjd_last: float) -> float:
-    """Days from the newest observation (HJD - 2450000) to a time in milliseconds since 1970-01-01 UTC."""
-    return seen_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
+def data_age(seen_at: int, hjd_last: float, rules: RuleSettings) -> dict[str, Any]:
+    """Age of the newest observation (HJD - 2450000) at a time in ms since 1970-01-01 UTC; stale or not."""
+    age_days = seen_at / DAY_MS + UNIX_EPOCH_HJD - hjd_last
+    return {"data_age_days": age_days, "stale": age_days > rules.stale_after_days}
 
 
 def decisions(p_review: float, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -20,6 +20,9 @@ def rebuild(settings: Settings, *, as_json: bool) -> None:
     """Recreate the lost state of the grouping stage from the scores, outcomes and alerts.
 
     Stop the deduplicate workers first. What the topics no longer keep cannot be recreated. May be repeated.
+
+    After partitions were added to the scores and to the state alike, it moves what is known of each sky
+    cell to the partition that the cell has now.
     """
     from stream_worker.rebuild import RebuildRefused
     from stream_worker.rebuild import rebuild as recreate

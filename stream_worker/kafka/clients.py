@@ -22,6 +22,8 @@ CANDIDATE_MAX_BYTES = 16 * 2**20
 
 
 STATISTICS_INTERVAL_MS = 2_000
+_PARTITIONER = "murmur2_random"
+_AS_JAVA = frozenset({"murmur2", _PARTITIONER})
 
 
 def admin_client(kafka: KafkaSettings, client_id: str) -> AdminClient:
@@ -122,6 +124,12 @@ def idempotent_producer(kafka: KafkaSettings, client_id: str) -> Producer:
             "enable.idempotence": True,
         },
     )
+
+
+def places_keys_as_java(kafka: KafkaSettings) -> bool:
+    """Whether the producers find a key's partition as `partitioner.partition_of` does."""
+    properties = kafka.client_properties(kafka.producer_properties)
+    return properties.get("partitioner", _PARTITIONER) in _AS_JAVA
 
 
 def property_faults(kafka: KafkaSettings) -> list[str]:
@@ -238,7 +246,7 @@ def _common(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
 def _producer_defaults(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
     return {
         **_common(kafka, client_id),
-        "partitioner": "murmur2_random",
+        "partitioner": _PARTITIONER,
         "compression.type": "zstd",
         "linger.ms": 5,
         "message.max.bytes": CANDIDATE_MAX_BYTES + 2**20,

@@ -482,6 +482,25 @@ def test_an_alert_tells_its_age_when_it_is_sent():
         assert alert["stale"] == (score["stale"] if space.replay_id else True)
 
 
+def test_an_update_or_retraction_of_an_old_score_is_as_old_as_the_rules_now_say():
+    bench = Bench()
+    bench.run(bench.records(star("A", p_review=0.9)))
+    bench.run(after_ms=2_000)
+    bench.watched.current = RuleSettings(stale_after_days=10_000)
+    for days, records in (
+        (3, [star(f"R{n:02d}", 3 + n, 2 * n - 11, delta_chi2=100 + n) for n in range(11)]),
+        (4, [star("B", 1.5, delta_chi2=900)]),
+    ):
+        (alert,) = read(
+            bench.run(bench.records(*records), after_ms=days * 86_400_000), TOPICS.scored, "alert"
+        )
+        now = bench.now / 86_400_000 + 2_440_587.5 - 2_450_000
+        assert alert["data_age_days"] == pytest.approx(now - alert["hjd_last"])
+        assert alert["stale"] == (alert["data_age_days"] > 10_000)
+        bench.run(after_ms=2_000)
+    assert alert["alert_type"] == "RETRACTION"
+
+
 def across_an_edge(bench):
     """Records of X beside the edge of a cell, of X beyond it, and of a brighter Y known only there."""
     for east in range(0, 6000, 3):

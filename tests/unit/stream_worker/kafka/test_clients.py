@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_worker.kafka.clients import plain_consumer, property_faults
+from stream_worker.kafka.clients import places_keys_as_java, plain_consumer, property_faults
 from stream_worker.settings import KafkaSettings, SettingsError, load_settings
 
 README = Path(__file__).parents[4] / "README.md"
@@ -92,3 +92,12 @@ def test_a_plain_consumer_takes_a_group(group_id, expected):
         assert expected in consumer.consumer_group_metadata()
     finally:
         consumer.close()
+
+
+@pytest.mark.parametrize(
+    ("own", "as_java"),
+    [({}, True), ({"partitioner": "murmur2"}, True), ({"partitioner": "consistent"}, False)],
+)
+def test_keys_are_placed_as_java_does_unless_told_otherwise(own, as_java):
+    assert places_keys_as_java(KafkaSettings(properties=own)) == as_java
+    assert places_keys_as_java(KafkaSettings(producer_properties=own)) == as_java
