@@ -36,7 +36,7 @@ for follow-up teams to set their own threshold. Not to count events, and not for
 look at how it does there: it has never been trained on a real light curve.
 
 ## Trained on
-A simulated season: events, variable stars and artefacts on the chips; AlertFinder on every weekday;
+Simulated: events, variable stars and artefacts on the chips; AlertFinder on every weekday;
 automated vetting; a two-stage review, whose outcome is the label: yes was announced and confirmed at
 the season's end, maybe passed the light-curve review only, no did not pass it. A star's candidate is
 that of its label's date.
