@@ -7,111 +7,17 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
-from support.scores import score_packets
-from support.sky import SPACE, offset_by, sighting
+from support.grouping_bench import CELLS, DEC, RA, TOPICS, Bench, alerts, decoder, outcomes, read, star
+from support.sky import SPACE, sighting
 
 import schemas
-from stream_worker.changelog import NEIGHBOUR_SCHEMA, stored_star
-from stream_worker.codec import RegistryUnavailable, SchemaResolver, decode, encode
-from stream_worker.deduplicate_stage import RETRACT_SCHEMA, DeduplicateStage
+from stream_worker.changelog import stored_star
+from stream_worker.codec import RegistryUnavailable, encode
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater, StageFatal, StatefulStage
 from stream_worker.neighbours import Space, alert_id, group_id
-from stream_worker.outputs import OutputWriter
-from stream_worker.quarantine import Quarantine
 from stream_worker.rule_settings import RuleSettings
-from stream_worker.settings import TopicSettings
-from stream_worker.sky import SkyCells
-from stream_worker.watched_rules import WatchedRules
-
-TOPICS = TopicSettings()
-WRITER = OutputWriter(single_object)
-CELLS = SkyCells(20)
-RA, DEC = 268.0, -30.0
-
-
-def decoder(name):
-    resolver = SchemaResolver(name, max_packet_bytes=2**26)
-    schema = NEIGHBOUR_SCHEMA if name == "neighbour" else schemas.load(name, 1)
-
-    def decode_packet(packet):
-        writer, body = resolver.resolve(packet or None)
-        return decode(body, writer, schema)
-
-    return decode_packet
-
-
-class Bench:
-    """A stage with its clock and the topics it writes."""
-
-    def __init__(self, *, rules=None, stored=None, **decoders):
-        self.now = 1_900_000_000_000
-        self.changelog = dict(stored or {})
-        self.watched = WatchedRules(rules or RuleSettings())
-        names = {"decode_score": "score", "decode_retract": "retract", "decode_state": "neighbour"}
-        self.stage = DeduplicateStage(
-            **{role: decoders.get(role, decoder(name)) for role, name in names.items()},
-            read_state=lambda partitions: {p: dict(self.changelog) for p in partitions},
-            writer=WRITER,
-            quarantine=Quarantine(WRITER, TOPICS.quarantine, "deduplicate", "w", "0", 2**21),
-            topics=TOPICS,
-            rules=self.watched,
-            clock=lambda: self.now,
-        )
-        self.stage.restore([0])
-        self.offset = 0
-
-    def records(self, *sightings, space=SPACE):
-        found = []
-        for key, packet in score_packets(sightings, CELLS, space):
-            found.append(SourceRecord(TOPICS.scores, 0, self.offset, key, packet))
-            self.offset += 1
-        return found
-
-    def run(self, records=(), after_ms=0):
-        self.now += after_ms
-        outputs = self.stage.process(records)
-        self.stage.committed()
-        for output in outputs:
-            if output.topic == TOPICS.neighbours:
-                assert output.partition == 0
-                if output.value is None:
-                    self.changelog.pop(output.key, None)
-                else:
-                    self.changelog[output.key] = output.value
-        return outputs
-
-    def order(self, star, reason="bleed trail"):
-        record = {
-            "group_id": group_id(SPACE, star.star_id),
-            "tense": SPACE.tense,
-            "replay_id": SPACE.replay_id,
-            "cell": int(next(score_packets([star], CELLS, SPACE))[0]),
-            "star_id": star.star_id,
-            "reason": reason,
-            "requested_at": self.now,
-        }
-        packet = single_object(RETRACT_SCHEMA, encode(RETRACT_SCHEMA, record))
-        self.offset += 1
-        headers = (("lensnet-schema", b"retract/1"),)
-        return SourceRecord(TOPICS.scores, 0, self.offset - 1, b"k", packet, headers)
-
-
-def read(outputs, topic, name):
-    return [decoder(name)(o.value) for o in outputs if o.topic == topic]
-
-
-def alerts(outputs):
-    return [(a["alert_type"], a["star_id"], a["reason"]) for a in read(outputs, TOPICS.scored, "alert")]
-
-
-def outcomes(outputs):
-    return [(o["outcome"], o["reason"]) for o in read(outputs, TOPICS.outcomes, "outcome")]
-
-
-def star(name, east=0.0, north=0.0, t_cut=9300.75, delta_chi2=500.0, p_review=0.6, p_event=nan):
-    return sighting(name, *offset_by(RA, DEC, east, north), t_cut, delta_chi2, p_review, p_event)
 
 
 def test_it_is_a_stage_that_remembers():
@@ -499,75 +405,6 @@ def test_an_update_or_retraction_of_an_old_score_is_as_old_as_the_rules_now_say(
         assert alert["stale"] == (alert["data_age_days"] > 10_000)
         bench.run(after_ms=2_000)
     assert alert["alert_type"] == "RETRACTION"
-
-
-def across_an_edge(bench):
-    """Records of X beside the edge of a cell, of X beyond it, and of a brighter Y known only there."""
-    for east in range(0, 6000, 3):
-        before, moved, brighter = (
-            bench.records(star(name, east + more, 400, t_cut=t_cut, delta_chi2=delta_chi2))
-            for name, more, t_cut, delta_chi2 in (
-                ("X", 0, 9300.75, 500.0),
-                ("X", 16, 9301.75, 2000.0),
-                ("Y", 34, 9301.75, 9000.0),
-            )
-        )
-        in_cells = [len(records) for records in (before, moved, brighter)]
-        if in_cells == [2, 2, 1] and before[0].key != moved[0].key == brighter[0].key:
-            return before, moved, brighter
-    raise AssertionError("no edge found")
-
-
-def test_a_star_whose_position_crosses_the_edge_of_a_cell_is_one_there_too():
-    """Its copy in the cell next door, where it now belongs, must be taken back as any star."""
-    bench, told = Bench(), []
-    for records in across_an_edge(bench):
-        told += alerts(bench.run(records)) + alerts(bench.run(after_ms=2_000))
-    assert [alert[:2] for alert in told[-2:]] == [("RETRACTION", "X"), ("INITIAL", "Y")]
-
-
-def test_a_star_that_crossed_an_edge_has_one_verdict_and_one_voice():
-    """The cell it left must judge it no more, nor tell of a candidate before the last alert's."""
-    bench = Bench()
-    before, moved, brighter = across_an_edge(bench)
-    for records in (before, moved):
-        bench.run(records)
-        bench.run(after_ms=2_000)
-    moved_to = decoder("score")(moved[0].value)
-    ring = [
-        sighting(
-            f"R{n:02d}", *offset_by(moved_to["ra"], moved_to["dec"], 0, 3 * n - 16.5), 9301.75, 100.0 + n
-        )
-        for n in range(11)
-    ]
-    outputs = bench.run(bench.records(*ring))
-    assert [a["candidate_id"] for a in read(outputs, TOPICS.scored, "alert")] == [moved_to["candidate_id"]]
-    bench.run(brighter)
-    verdicts = [(k.star_id, v.strongest) for k, v in bench.stage._groupings[0].verdicts() if k.star_id == "X"]
-    assert verdicts == [("X", "Y")]
-
-
-def test_the_cell_that_a_star_left_still_takes_back_what_it_told():
-    """Where the star now is nothing was published yet, so nobody else would."""
-    bench = Bench()
-    before, moved, _ = across_an_edge(bench)
-    bench.run(before)
-    assert [alert[:2] for alert in alerts(bench.run(after_ms=2_000))] == [("INITIAL", "X")]
-    bench.run(moved)
-    at = decoder("score")(moved[0].value)
-    brighter = sighting("Z", at["ra"], at["dec"], 9301.75, 9000.0)
-    assert [alert[:2] for alert in alerts(bench.run(bench.records(brighter)))] == [("RETRACTION", "X")]
-    assert [alert[:2] for alert in alerts(bench.run(after_ms=2_000))] == [("INITIAL", "Z")]
-
-
-def test_an_older_candidate_that_comes_late_moves_no_star():
-    bench = Bench()
-    before, moved, _ = across_an_edge(bench)
-    for records in (moved, before):
-        bench.run(records)
-        bench.run(after_ms=2_000)
-    homes = [key.cell for key, found in bench.stage._groupings[0].stars() if found.home]
-    assert homes == [decoder("score")(moved[0].value)["home_cell"]]
 
 
 def test_an_alert_counts_all_neighbours_and_lists_the_nearest():
