@@ -21,7 +21,7 @@ _YES = CLASSES.index("yes")
 class EventProbability:
     """A calibration of p_yes, the share of events where it holds, and in words what it was fitted to.
 
-    ``streams`` are the SHA-256 of the seasons among that, the data of the labelled stars left out.
+    ``streams`` are the SHA-256 of the streams that it was fitted to, none where that were labelled stars.
     """
 
     slope: float
