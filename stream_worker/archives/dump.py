@@ -12,7 +12,7 @@ import schemas
 from stream_worker.archives.blocks import Container
 from stream_worker.archives.reading import Archived, ArchiveFault, Piece
 from stream_worker.candidate import Candidate
-from stream_worker.codec import BadPacket, SchemaResolver, UnknownSchemaId, decode_candidate
+from stream_worker.codec import MAX_PACKET_BYTES, BadPacket, SchemaResolver, UnknownSchemaId, decode_candidate
 from stream_worker.codec.resolution import decoder_at
 
 ARCHIVED: Final = schemas.load("archived", 1)
@@ -26,11 +26,12 @@ class DumpFile:
     """A dump of one day; a piece is a block.
 
     ``registry`` holds the schemas of packets with Confluent framing by their ids, so that no registry is
-    needed to read them.
+    needed to read them. A larger packet than ``max_packet_bytes`` is refused, as in the stream.
     """
 
     container: Container
     registry: Mapping[int, Mapping[str, Any]]
+    max_packet_bytes: int = MAX_PACKET_BYTES
     kind: str = "dump of the candidates topic"
     notices: tuple[str, ...] = ()
 
@@ -56,7 +57,9 @@ class DumpFile:
 
     def read(self, piece: Piece) -> Iterator[Archived]:
         """Yield the records of a block, each decoded as the stream would; raises ArchiveFault."""
-        resolver = SchemaResolver("candidate", _Recorded(self.registry))
+        resolver = SchemaResolver(
+            "candidate", _Recorded(self.registry), max_packet_bytes=self.max_packet_bytes
+        )
         for index, record in enumerate(self.records(piece)):
             yield Archived(piece.first + index, _decoded(resolver, record["value"]), bytes(record["value"]))
 
@@ -82,7 +85,7 @@ class DumpFile:
             raise ArchiveFault(self.path, where, f"{len(content) - position} bytes follow its records")
 
 
-def open_dump(container: Container) -> DumpFile:
+def open_dump(container: Container, max_packet_bytes: int = MAX_PACKET_BYTES) -> DumpFile:
     """Accept a scanned container as a dump.
 
     Raises
@@ -96,7 +99,7 @@ def open_dump(container: Container) -> DumpFile:
         registry = {int(schema_id): schema for schema_id, schema in recorded.items()}
     except (BadPacket, ValueError, AttributeError) as error:
         raise ArchiveFault(container.path, "header", str(error)) from error
-    return DumpFile(container, registry)
+    return DumpFile(container, registry, max_packet_bytes)
 
 
 def _decoded(resolver: SchemaResolver, packet: bytes) -> Candidate | BadPacket:

@@ -15,6 +15,7 @@ from stream_worker.archives.foreign import is_foreign_survey, open_foreign
 from stream_worker.archives.pysis_events import EventList, open_pysis_folder
 from stream_worker.archives.reading import Archive, ArchiveFault
 from stream_worker.archives.season import missing_runs, run_files
+from stream_worker.codec import MAX_PACKET_BYTES
 
 _SUFFIXES: Final = (".avro", ".parquet")
 
@@ -27,7 +28,9 @@ class Opened:
     faults: tuple[ArchiveFault, ...]
 
 
-def open_archives(paths: Iterable[Path], *, events: EventList | None = None) -> Opened:
+def open_archives(
+    paths: Iterable[Path], *, events: EventList | None = None, max_packet_bytes: int = MAX_PACKET_BYTES
+) -> Opened:
     """Open every archive at ``paths``; whatever can't be opened is a fault, and the others are opened.
 
     Parameters
@@ -37,6 +40,8 @@ def open_archives(paths: Iterable[Path], *, events: EventList | None = None) -> 
         them: a season's folder is checked for missing runs.
     events
         The event list that makes folders of pySIS files an archive; such a folder needs one.
+    max_packet_bytes
+        Largest packet of a dump that is decoded.
     """
     archives: list[Archive] = []
     faults: list[ArchiveFault] = []
@@ -44,7 +49,7 @@ def open_archives(paths: Iterable[Path], *, events: EventList | None = None) -> 
         for one in _candidates_for(path, faults, events):
             if isinstance(one, Path):
                 try:
-                    opened = _open_file(one)
+                    opened = _open_file(one, max_packet_bytes)
                 except ArchiveFault as fault:
                     faults.append(fault)
                     continue
@@ -88,7 +93,7 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _open_file(path: Path) -> Archive:
+def _open_file(path: Path, max_packet_bytes: int) -> Archive:
     if path.suffix == ".parquet":
         if find_spec("pyarrow") is None:
             raise ArchiveFault(path, "", "Parquet needs pyarrow: pip install lensnet[replay]")
@@ -98,7 +103,7 @@ def _open_file(path: Path) -> Archive:
     container = scan_container(path)
     name = _fullname(container.schema)
     if name == DUMP_FULLNAME:
-        return open_dump(container)
+        return open_dump(container, max_packet_bytes)
     if is_foreign_survey(name):
         return open_foreign(container, name)
     return open_candidate_file(container)

@@ -145,7 +145,7 @@ def run(
         event_list = None if events is None else read_event_list(events)
     except ArchiveFault as fault:
         usage(str(fault))
-    opened = open_archives(archives, events=event_list)
+    opened = open_archives(archives, events=event_list, max_packet_bytes=settings.max_packet_bytes)
     _tell_faults(opened, skip=options["on_fault"] == "skip")
     selection = Selection(first, last, as_of)
     try:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Final
 from schemas.container import container_block, container_header
 from stream_worker.archives.dump import ARCHIVED, SCHEMAS_KEY
 from stream_worker.codec import encode
+from stream_worker.folder_lock import FolderInUse, only_one
 from stream_worker.kafka.records import SourceRecord
 
 if sys.version_info >= (3, 14):
@@ -26,6 +28,7 @@ else:
     from backports import zstd
 
 STATE_FILE: Final = ".dump.json"
+_LOCK: Final = ".dump.lock"
 BLOCK_BYTES: Final = 2**20
 _LEVEL: Final = 3
 _UNDATED: Final = "undated"
@@ -132,6 +135,26 @@ class DayFiles:
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._folder / STATE_FILE)
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """Make the folder of a dump, and let nobody else write a dump to it within the block.
+
+    Raises
+    ------
+    DumpError
+        Another process does.
+    OSError
+        The folder can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(only_one(folder / _LOCK))
+        except FolderInUse:
+            raise DumpError(f"another dump is being written to {folder}") from None
+        yield
 
 
 def open_day_files(folder: Path, topic: str) -> DayFiles:

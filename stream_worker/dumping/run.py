@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.wire import Confluent, UnframedPacket, unframe
 from stream_worker.codec import RegistryClient, RegistryUnavailable, UnknownSchemaId
-from stream_worker.dumping.day_files import BLOCK_BYTES, DayFiles, day_of, open_day_files
+from stream_worker.dumping.day_files import BLOCK_BYTES, DayFiles, day_of, open_day_files, own_folder
 from stream_worker.kafka.clients import plain_consumer
 from stream_worker.kafka.consumer import record_with_headers
 from stream_worker.kafka.reading import watermarks
@@ -69,6 +69,13 @@ def dump_candidates(
     KafkaException
         The topic doesn't exist, or the broker didn't answer.
     """
+    with own_folder(folder):
+        return _dump(settings, folder, once, stop, progress)
+
+
+def _dump(
+    settings: Settings, folder: Path, once: bool, stop: Event, progress: Callable[[int], None]
+) -> DumpReport:
     topic = settings.topics.candidates
     files = open_day_files(folder, topic)
     consumer = plain_consumer(settings.kafka, "lensnet-archive")

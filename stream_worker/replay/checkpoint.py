@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from stream_worker.folder_lock import FolderInUse, only_one
 from stream_worker.replay.scoring import Row
 
 if sys.version_info >= (3, 14):
@@ -113,10 +113,10 @@ def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> I
             f"an unfinished replay lies in {folder}: go on with --resume, or remove that folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(only_one(folder / _LOCK))
+        except FolderInUse:
             raise CheckpointError(f"another replay is at work in {folder}") from None
         if plan.exists():
             _compare(_kept(plan), wanted, folder)

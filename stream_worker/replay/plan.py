@@ -101,6 +101,7 @@ def plan_replay(
         "settings_hash": settings.rules.hash,
         "inference": {"provider": settings.inference.provider, "max_batch": settings.inference.max_batch},
         "chunk": CHUNK,
+        "max_packet_bytes": settings.max_packet_bytes,
         "software": {package: _version(package) for package in _PACKAGES},
     }
     return ReplayPlan(

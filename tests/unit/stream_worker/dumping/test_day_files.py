@@ -13,7 +13,7 @@ from schemas.wire import frame_confluent
 from stream_worker.archives import open_archives
 from stream_worker.candidate import Candidate
 from stream_worker.codec import CANDIDATE, BadPacket, encode_candidate
-from stream_worker.dumping.day_files import STATE_FILE, DumpError, open_day_files
+from stream_worker.dumping.day_files import STATE_FILE, DumpError, open_day_files, own_folder
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 
@@ -129,3 +129,25 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / STATE_FILE).write_text("[]")
     with pytest.raises(DumpError, match="no state of a dump"):
         open_day_files(tmp_path, "topic")
+
+
+def test_two_dumps_do_not_share_a_folder(tmp_path):
+    folder = tmp_path / "dumps"
+    with (
+        own_folder(folder),
+        pytest.raises(DumpError, match="another dump is being written to"),
+        own_folder(folder),
+    ):
+        pass
+    with own_folder(folder):
+        assert folder.is_dir()
+
+
+def test_a_packet_is_too_large_where_the_settings_say_so(tmp_path):
+    files = open_day_files(tmp_path, "topic")
+    files.add(record(0))
+    files.close(files.days)
+    for most, expected in ((len(PACKETS[0]), Candidate), (len(PACKETS[0]) - 1, BadPacket)):
+        (archive,) = open_archives([tmp_path], max_packet_bytes=most).archives
+        (one,) = archive.read(archive.pieces[0])
+        assert type(one.content) is expected

@@ -6,10 +6,16 @@ import json
 import math
 import sys
 
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
+from support.candidates import make_candidates
 
 from stream_worker.cli.replay import replay
+from stream_worker.codec import CANDIDATE, encode_candidate
+from stream_worker.dumping.day_files import open_day_files
+from stream_worker.framing import single_object
+from stream_worker.kafka.records import SourceRecord
 from stream_worker.replay.parameters import FROM, SPEED, TO
 
 
@@ -148,3 +154,19 @@ def test_json_counts(tmp_path, replayed, monkeypatch):
     found = json.loads(done.output)
     assert found["empty"]
     assert found["counts"]["candidates_in_both"] == 29  # of 31 records one is refused, one a repeat
+
+
+@pytest.mark.parametrize(("most", "reasons"), [("4194304", {None}), ("1024", {"oversize"})])
+def test_packets_of_a_dump_are_as_large_as_the_settings_allow(tmp_path, monkeypatch, most, reasons):
+    files = open_day_files(tmp_path / "dump", "topic")
+    for offset, one in enumerate(make_candidates(2, 2)):
+        packet = single_object(CANDIDATE, encode_candidate(one))
+        files.add(SourceRecord("topic", 0, offset, b"key", packet, timestamp=0))
+    files.close(files.days)
+    monkeypatch.setenv("LENSNET_MAX_PACKET_BYTES", most)
+    out = tmp_path / "scores.parquet"
+    done = call(tmp_path / "dump", "--offline", "--out", out, "--workers", 1)
+    assert done.exit_code == 0, done.output
+    table = pyarrow.parquet.read_table(out)
+    assert set(table["reason"].to_pylist()) == reasons
+    assert json.loads(table.schema.metadata[b"lensnet.replay"])["max_packet_bytes"] == int(most)
