@@ -78,7 +78,7 @@ def open_parquet(path: Path) -> ParquetFile:
         No Parquet, a layout that is neither, or a candidate whose rows don't follow one another.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with _opened(path) as file:
             layout = _layout(path, file.schema_arrow)
             if layout == "nested":
                 counts = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
@@ -87,6 +87,11 @@ def open_parquet(path: Path) -> ParquetFile:
             return ParquetFile(path, layout, _pieces(counts), tuple(skip))
     except (pa.ArrowException, OSError) as error:
         raise ArchiveFault(path, "", f"no Parquet file that can be read: {error}") from error
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    """Open it to be read a little at a time; pages that have a checksum are checked."""
+    return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True)
 
 
 def _layout(path: Path, schema: pa.Schema) -> Layout:
@@ -132,7 +137,7 @@ def _candidates_in_groups(path: Path, file: pq.ParquetFile) -> tuple[list[int], 
 
 
 def _read_nested(archive: ParquetFile, piece: Piece) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(archive.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+    with _opened(archive.path) as file:
         batches = file.iter_batches(_NESTED_ROWS, row_groups=[piece.number], columns=NESTED.names)
         for batch in batches:
             plain = _plain_rows(batch)
@@ -188,7 +193,7 @@ def _read_long(archive: ParquetFile, piece: Piece) -> Iterator[dict[str, Any]]:
     left, skip = piece.count or 0, archive.skip[piece.number]
     if not left:
         return
-    with pq.ParquetFile(archive.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+    with _opened(archive.path) as file:
         groups = list(range(piece.number, file.num_row_groups))
         held: list[pa.RecordBatch] = []
         current = None

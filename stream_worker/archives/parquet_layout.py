@@ -101,7 +101,13 @@ def write_parquet(path: Path, candidates: Iterable[Candidate], layout: Layout) -
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     written = 0
     try:
-        with pq.ParquetWriter(part, schema, compression="zstd", use_dictionary=_dictionary(schema)) as writer:
+        with pq.ParquetWriter(
+            part,
+            schema,
+            compression="zstd",
+            use_dictionary=_dictionary(schema),
+            write_page_checksum=True,
+        ) as writer:
             for group in _groups(candidates):
                 writer.write_table(table(group))
                 written += len(group)

@@ -6,7 +6,6 @@ fastavro finds and decompresses the blocks; their records are decoded and encode
 from __future__ import annotations
 
 import os
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -155,11 +154,9 @@ def _write_blocks(
 def _compressor(codec: Codec) -> Callable[[bytes], bytes]:
     match codec:
         case "zstandard":
-            if sys.version_info >= (3, 14):
-                from compression import zstd
-            else:
-                from backports import zstd
-            return lambda content: zstd.compress(content, level=_ZSTD_LEVEL)
+            from stream_worker.checked_zstd import compress
+
+            return lambda content: compress(content, _ZSTD_LEVEL)
         case "deflate":
             return lambda content: zlib.compress(content, wbits=-15)
         case "null":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +17,10 @@ from typing import Any, Final
 
 from schemas.container import container_block, container_header
 from stream_worker.archives.dump import ARCHIVED, SCHEMAS_KEY
+from stream_worker.checked_zstd import compress
 from stream_worker.codec import encode
 from stream_worker.folder_lock import FolderInUse, only_one
 from stream_worker.kafka.records import SourceRecord
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 STATE_FILE: Final = ".dump.json"
 _LOCK: Final = ".dump.lock"
@@ -222,9 +217,7 @@ def _begin(folder: Path, day: str, known: dict[str, Any]) -> _Part:
 def _append(part: _Part) -> None:
     if not part.bodies:
         return
-    block = container_block(
-        len(part.bodies), zstd.compress(b"".join(part.bodies), level=_LEVEL), ARCHIVED.sync_marker
-    )
+    block = container_block(len(part.bodies), compress(b"".join(part.bodies), _LEVEL), ARCHIVED.sync_marker)
     with part.path.open("r+b") as file:
         file.seek(part.size)
         file.write(block)

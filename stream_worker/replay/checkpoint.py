@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from stream_worker.checked_zstd import compress
 from stream_worker.folder_lock import FolderInUse, only_one
 from stream_worker.replay.scoring import Row
 
@@ -60,24 +61,25 @@ class Checkpoint:
         path = self._path(number)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with part.open("wb") as file:
-            file.write(zstd.compress(b"\n".join(map(orjson.dumps, (head, *result.rows))), level=_LEVEL))
+            file.write(compress(b"\n".join(map(orjson.dumps, (head, *result.rows))), _LEVEL))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
 
     def get(self, number: int) -> ChunkResult:
-        """Return a finished chunk."""
+        """Return a finished chunk; raises CheckpointError."""
         import orjson
 
-        lines = zstd.decompress(self._path(number).read_bytes())
-        head, *rows = orjson.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than line by line
+        with self._reading(number) as path:
+            lines = zstd.decompress(path.read_bytes())
+            head, *rows = orjson.loads(b"[%s]" % lines.replace(b"\n", b","))  # at once: quicker than by line
         return ChunkResult(rows, [tuple(fault) for fault in head["faults"]], head["read"])
 
     def has_faults(self, number: int) -> bool:
-        """Tell whether a part of a finished chunk could not be read."""
+        """Tell whether a part of a finished chunk could not be read; raises CheckpointError."""
         import orjson
 
-        with zstd.open(self._path(number)) as file:
+        with self._reading(number) as path, zstd.open(path) as file:
             return bool(orjson.loads(file.readline())["faults"])
 
     def remove(self) -> None:
@@ -93,6 +95,16 @@ class Checkpoint:
         for pattern in _LEFT:
             for path in sorted(self.folder.glob(pattern)):
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _reading(self, number: int) -> Iterator[Path]:
+        path = self._path(number)
+        try:
+            yield path
+        except (zstd.ZstdError, EOFError, ValueError) as error:
+            raise CheckpointError(
+                f"{path}: damaged: {error}: remove it and go on with --resume, it is scored again"
+            ) from error
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.jsonl.zst"

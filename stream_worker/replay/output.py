@@ -148,7 +148,9 @@ def result_writer(path: Path, about: Mapping[str, Any], part: Path) -> Iterator[
     """
     metadata = {PINS_KEY: json.dumps(about, sort_keys=True, separators=(",", ":")).encode()}
     try:
-        with pq.ParquetWriter(part, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
+        with pq.ParquetWriter(
+            part, SCHEMA.with_metadata(metadata), compression="zstd", write_page_checksum=True
+        ) as writer:
             yield _Writer(writer)
         with part.open("rb") as file:
             os.fsync(file.fileno())

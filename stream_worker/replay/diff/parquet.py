@@ -43,7 +43,7 @@ def view_of_result(path: Path) -> RunView:
     view = RunView(str(path), read_about(path))
     alerts: list[tuple[int, str, str, str]] = []
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(_ROWS, columns=_COLUMNS):
                 for row in batch.to_pylist():
                     _add(view, row, alerts)

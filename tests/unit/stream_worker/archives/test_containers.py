@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.candidates import make_candidates
 
 from schemas.container import container_block, container_header
@@ -15,6 +17,7 @@ from stream_worker.archives import ArchiveFault, open_archives
 from stream_worker.archives.blocks import scan_container
 from stream_worker.candidate import Candidate
 from stream_worker.codec import CANDIDATE, BadPacket, encode_candidate, write_candidates
+from stream_worker.codec.container import BadContainer, read_candidates
 from stream_worker.codec.encoding import candidate_to_record
 
 CANDIDATES = list(make_candidates(20, 1))
@@ -212,3 +215,21 @@ def test_a_candidate_is_as_its_record(path):
     for found, wanted in zip(contents(archive), CANDIDATES, strict=True):
         one, other = candidate_to_record(found), candidate_to_record(wanted)
         np.testing.assert_equal(one, other)
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_a_flipped_bit_of_a_block_is_never_another_value(path, where, bit):
+    whole = path.read_bytes()
+    block = scan_container(path).blocks[1]
+    flipped = bytearray(whole)
+    flipped[block.offset + int(where * block.size)] ^= 1 << bit
+    path.write_bytes(flipped)
+    try:
+        (archive,) = open_archives([path]).archives
+        with pytest.raises(ArchiveFault, match=r"block 1 at byte .*does not decompress as zstandard"):
+            list(archive.read(archive.pieces[1]))
+        with pytest.raises(BadContainer, match=r"run-2021-05-10\.avro"):
+            list(read_candidates(path))
+    finally:
+        path.write_bytes(whole)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.candidates import make_candidates
 
-from stream_worker.archives import open_archives
+from stream_worker.archives import ArchiveFault, open_archives
 from stream_worker.archives.parquet_layout import write_parquet
 from stream_worker.candidate import Candidate
 from stream_worker.codec import BadPacket, encode_candidate
@@ -98,3 +98,18 @@ def test_an_invalid_candidate_costs_only_itself(tmp_path, layout):
     _, found = read(path)
     assert [type(one) for one in found] == [Candidate, BadPacket, Candidate]
     assert found[1].reason == "position_out_of_range"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_flipped_bit_of_a_column_is_never_another_value(tmp_path, layout):
+    path = tmp_path / "a.parquet"
+    write_parquet(path, CANDIDATES, layout)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = [group.column(n) for n in range(group.num_columns)]
+    flux = next(one for one in columns if "flux" in one.path_in_schema.split("."))
+    content = bytearray(path.read_bytes())
+    content[flux.data_page_offset + flux.total_compressed_size // 2] ^= 1
+    path.write_bytes(content)
+    (archive,) = open_archives([path]).archives
+    with pytest.raises(ArchiveFault, match=r"row group 0: .*(CRC|crc)"):
+        list(archive.read(archive.pieces[0]))
