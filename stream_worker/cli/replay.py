@@ -187,7 +187,7 @@ def _tell_faults(opened: Opened, *, skip: bool) -> None:
     for fault in opened.faults:
         click.echo(f"{'skipped' if skip else 'Error'}: {fault}", err=True)
     if opened.faults and not skip:
-        fail(f"{len(opened.faults)} parts of the archives can't be read (--on-fault skip leaves them out)")
+        fail("the archives can't be read whole (--on-fault skip leaves out what is named above)")
     if not opened.archives:
         fail("no archive can be read")
 

@@ -160,14 +160,25 @@ def _kept(plan: Path) -> Mapping[str, Any]:
 def _compare(kept: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
     differing = [name for name in sorted({*kept, *wanted}) if kept.get(name) != wanted.get(name)]
     if differing:
-        texts = [
-            f"{name}: {_short(kept.get(name))} there, {_short(wanted.get(name))} asked for"
-            for name in differing
-        ]
+        texts = [_difference(name, kept.get(name), wanted.get(name)) for name in differing]
         raise CheckpointError(
             f"the unfinished replay in {folder} is another one ({'; '.join(texts)}): repeat its options, or"
             " remove that folder"
         )
+
+
+def _difference(name: str, there: Any, asked_for: Any) -> str:
+    """Tell it in a line; of lists of named things, only of those that differ."""
+    try:
+        ours, theirs = ({one["name"]: one for one in pins} for pins in (there, asked_for))
+        differing = [one for one in sorted({*ours, *theirs}) if ours.get(one) != theirs.get(one)]
+    except (TypeError, KeyError):
+        return f"{name}: {_short(there)} there, {_short(asked_for)} asked for"
+    states = (
+        "only there" if one not in theirs else "only asked for" if one not in ours else "has changed"
+        for one in differing
+    )
+    return f"{name}: {', '.join(f'{one} {state}' for one, state in zip(differing, states, strict=True))}"
 
 
 def _short(value: Any) -> str:

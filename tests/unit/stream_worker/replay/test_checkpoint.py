@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_worker.replay.checkpoint import Checkpoint, CheckpointError, ChunkResult
+from stream_worker.replay.checkpoint import Checkpoint, CheckpointError, ChunkResult, open_checkpoint
 
 RESULT = ChunkResult([{"record": n, "outcome": "SCORED", "score": n / 7} for n in range(50)], [], 50)
 
@@ -24,3 +24,24 @@ def test_a_damaged_chunk_is_named_with_what_to_do(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match=r"chunk-000003.*damaged: .*remove it and go on with --resume"):
         checkpoint.get(3)
+
+
+def test_another_replay_is_told_by_what_differs(tmp_path):
+    def pins(**hashes):
+        return {"model": "a", "archives": [{"name": name, "sha256": one} for name, one in hashes.items()]}
+
+    with open_checkpoint(tmp_path, pins(first="1", second="2", third="3"), resume=False):
+        pass
+    with (
+        pytest.raises(
+            CheckpointError,
+            match=r"\(archives: fourth only asked for, second has changed, third only there\)",
+        ),
+        open_checkpoint(tmp_path, pins(first="1", second="4", fourth="3"), resume=True),
+    ):
+        pass
+    with (
+        pytest.raises(CheckpointError, match=r"\(archives: \[.*\] there, null asked for\)"),
+        open_checkpoint(tmp_path, {"model": "a"}, resume=True),
+    ):
+        pass
