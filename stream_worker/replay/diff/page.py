@@ -24,8 +24,13 @@ _ENDS: Final = (1.0, 99.0)
 
 
 def most_changed(diff: Diff) -> list[Pair]:
-    """Candidates whose scores changed most."""
-    return [pair for pair in diff.pairs[:CURVES] if pair.change > diff.tolerance]
+    """Candidates whose scores changed most, one of a star."""
+    of_star: dict[str | None, Pair] = {}
+    for pair in diff.pairs:
+        if len(of_star) == CURVES or pair.change <= diff.tolerance:
+            break
+        of_star.setdefault(pair.a.star_id, pair)
+    return list(of_star.values())
 
 
 def write_diff_page(path: Path, diff: Diff, curves: Mapping[str, Candidate]) -> None:
@@ -71,15 +76,13 @@ def _scatter(diff: Diff) -> Section:
     scatter, histogram = fig.subplots(1, 2)
     scatter.plot([0, 1], [0, 1], color="0.6", lw=0.8, zorder=0)
     scatter.scatter(x[~crossed], y[~crossed], s=4, alpha=0.35, color=_COLOURS[0], lw=0, rasterized=True)
-    scatter.scatter(
-        x[crossed], y[crossed], s=10, color=_COLOURS[1], lw=0, label=f"{crossed.sum()} cross a threshold"
-    )
+    scatter.scatter(x[crossed], y[crossed], s=10, color=_COLOURS[1], lw=0)
     for name, value in {**diff.a.thresholds, **diff.b.thresholds}.items():
         scatter.axvline(value, color="0.7", lw=0.7, ls=":")
         scatter.axhline(value, color="0.7", lw=0.7, ls=":")
         scatter.annotate(name, (0.01, value), fontsize=7, color="0.45", va="bottom")
     scatter.set(xlabel="p_review, run a", ylabel="p_review, run b", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    scatter.legend(loc="lower right", fontsize=8, frameon=False)
+    scatter.set_title(f"{crossed.sum():,} cross a threshold (red)", fontsize=9)
     histogram.hist(y - x, bins=60, color=_COLOURS[0])
     histogram.set(xlabel="p_review, b \N{MINUS SIGN} a", ylabel="candidates", yscale="log")
     lead = (
@@ -133,7 +136,7 @@ def _curve(pair: Pair, candidate: Candidate) -> str:
         low, high = np.percentile(np.concatenate(shown), _ENDS)
         margin = 0.25 * max(high - low, 1.0)
         ax.set_ylim(low - margin, high + margin)
-        ax.legend(fontsize=7, frameon=False, loc="upper left", ncols=3)
+        ax.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=6)
     ax.set(xlabel="HJD \N{MINUS SIGN} 2450000", ylabel="flux above baseline")
     text = f"{pair.a.star_id} at {found.t_cut:.3f}: {_scores(pair.a)} in a, {_scores(pair.b)} in b"
     return heading(text) + figure(fig, f"Light curve of {text}")

@@ -91,7 +91,7 @@ def details(diff: Diff) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, 
         [(p.a.candidate_id, p.a.star_id or p.b.star_id, p.a.outcome, p.b.outcome) for p in diff.outcomes],
     )
     yield (
-        "scores",
+        "scores that changed",
         ("candidate", "star", "t_cut", "p_review a", "p_review b", "change"),
         [(p.a.candidate_id, p.a.star_id, _t(p.a), _p(p.a), _p(p.b), p.change) for p in diff.scores],
     )

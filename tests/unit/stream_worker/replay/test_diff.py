@@ -144,6 +144,13 @@ def test_the_page_is_one_file_and_shows_the_light_curve(tmp_path, view, archive)
     assert re.findall(r'(?:src|href)="(?!data:image/png|#)', html) == []
 
 
+def test_a_star_is_shown_once_where_it_changed_most(view):
+    first, second, third = row(0, 0.9), {**row(1, 0.9), "star_id": "S0"}, row(2, 0.9)
+    after = [{**one, "p_review": p} for one, p in ((first, 0.3), (second, 0.1), (third, 0.5))]
+    found = compare(view("a", [first, second, third]), view("b", after))
+    assert [pair.a.candidate_id for pair in most_changed(found)] == ["c1", "c2"]
+
+
 def test_without_light_curves_or_differences_the_page_says_so(tmp_path, view):
     path = tmp_path / "diff.html"
     write_diff_page(path, compare(view("a", ROWS), view("b", ROWS)), {})
