@@ -1,4 +1,4 @@
-"""p_event: the probability of yes, turned into the chance that a candidate's star has an event."""
+"""p_event: the probability of yes, turned into the chance of an event, the star's own or one beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from model_build.evaluation.calibration import Calibration, fit_calibration
 from model_build.evaluation.scored import ScoredSeason, require_natural
+from model_build.evaluation.stream_stars import GHOST
 from model_build.season.review import EVENT
 from model_build.training_set.split import IntArray
 from stream_worker.bundle import CLASSES
@@ -37,9 +38,10 @@ class EventProbability:
 
 
 def fit_to_streams(streams: Sequence[ScoredSeason]) -> EventProbability:
-    """Fit to every candidate of natural streams that are evaluated on no more: a stream's own base rate.
+    """Fit to the candidates of natural streams that are evaluated on no more: a stream's own base rate.
 
-    True are the candidates of a star with an event of its own, from its first listing to its last.
+    True are the candidates of a star with an event of its own, from its first listing to its last. Ghosts
+    are left out: their curves are the event's, and one event can have hundreds of them.
 
     Raises
     ------
@@ -50,13 +52,15 @@ def fit_to_streams(streams: Sequence[ScoredSeason]) -> EventProbability:
     for stream in streams:
         require_natural(stream)
     p_yes = np.concatenate([stream.candidates.class_probabilities[:, _YES] for stream in streams])
-    is_event = np.concatenate([stream.candidates.kinds == EVENT for stream in streams])
+    kinds = np.concatenate([stream.candidates.kinds for stream in streams])
+    p_yes, is_event = p_yes[kinds != GHOST], kinds[kinds != GHOST] == EVENT
     seeds = ", ".join(str(stream.record.seed) for stream in streams)
     return _rounded(
         fit_calibration(p_yes, is_event),
         float(is_event.mean()),
         f"the {is_event.size:,} candidates of simulated natural streams (seeds {seeds}), "
-        f"{int(is_event.sum()):,} of them of an event",
+        f"{int(is_event.sum()):,} of them of an event; {kinds.size - is_event.size:,} of stars that shine "
+        "with an event's light within 20 arcsec are left out",
         tuple(stream.sha256 for stream in streams),
     )
 

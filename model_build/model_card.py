@@ -131,9 +131,9 @@ def _p_event(p_event: EventProbability | None) -> str:
     if p_event is None:
         return "It is not calibrated: `p_event` is null."
     return (
-        "`p_event`: chance that the star has an event, from the probability of yes, "
-        f"{p_event.slope:.3f} times its log odds {p_event.offset:+.3f}, where {p_event.base_rate:.2%} of the "
-        f"candidates are of events: fitted to {p_event.fitted_to}."
+        "`p_event`: chance of an event, the star's own or one whose light it shines with, from the "
+        f"probability of yes, {p_event.slope:.3f} times its log odds {p_event.offset:+.3f}, where "
+        f"{p_event.base_rate:.2%} of the candidates are of events: fitted to {p_event.fitted_to}."
     )
 
 

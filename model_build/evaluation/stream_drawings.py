@@ -89,10 +89,10 @@ def draw_event_probability(figures: StreamFigures) -> Figure:
     fig, (left, right) = panels(1, 2, 3.8)
     for ax in (left, right):
         ax.plot([1e-6, 1], [1e-6, 1], color=SOFT, lw=0.8, ls=":")
-    for which, colour in (("event", REVIEW_COLOUR), ("yes", YES_COLOUR)):
+    for which, colour in (("event", REVIEW_COLOUR), ("own", YES_COLOUR)):
         its = figures.probabilities[which]
         draw_bins(left, its.equal_width, colour)
-        label = "true: is an event" if which == "event" else "true: labelled Yes"
+        label = "true: is an event" if which == "event" else "true: is one, ghosts are none"
         _draw_equal_count(right, its.equal_count, colour, label)
     left.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     right.set(xscale="log", yscale="log", xlim=(1e-5, 1.5), ylim=(1e-5, 1.5))

@@ -38,7 +38,7 @@ def stream_section(figures: StreamFigures) -> Section:
         + figure(draw_stream(figures), "Completeness of events against false alerts per night")
         + _operation_table(figures)
         + paragraph(
-            f"{figures.event_score} asks whether the star has an event of its own, p_review whether a "
+            f"{figures.event_score} asks whether there is an event, p_review whether a "
             "reviewer would pass its light curve. Much of what reviewers pass is artefacts: where Nos are "
             f"turned down by p_review events go with them that {figures.event_score} keeps."
         )
@@ -141,14 +141,17 @@ def _lead_table(figures: StreamFigures) -> str:
 def _probability(figures: StreamFigures) -> str:
     what = "p_event" if figures.calibrated else "p_yes (this bundle has no calibration)"
     found = [
-        (f"{what}: its star is labelled Yes", figures.probabilities["yes"]),
-        (f"{what}: it is an event itself", figures.probabilities["event"]),
+        (f"{what}: it is an event itself, ghosts left out", figures.probabilities["event"]),
+        (f"{what}: it is an event itself, ghosts are none", figures.probabilities["own"]),
+        (f"{what}: its star is labelled Yes, ghosts never are", figures.probabilities["yes"]),
     ]
     return (
         paragraph(
-            "On all candidates of the stream, repeated ones included. Brier skill is over always saying the "
-            "share true. With so small a base rate, bins of equal width hold nearly all candidates in the "
-            "first; bins of equal numbers look closer."
+            "On all candidates of the stream, repeated ones included. A ghost shines with the light of an "
+            "event within 20 arcsec: its probability is of that event, and grouping neighbours leaves the "
+            "event itself. Brier skill is over always saying the share true. With so small a base "
+            "rate, bins of equal width hold nearly all candidates in the first; bins of equal numbers look "
+            "closer."
         )
         + figure(draw_event_probability(figures), "Reliability on the natural stream")
         + honesty_table(found)

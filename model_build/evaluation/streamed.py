@@ -62,8 +62,8 @@ class StreamFigures:
     review, event
         Announcing by p_review, and by p_event (p_yes where the bundle is not calibrated).
     probabilities
-        ``p_event`` (or p_yes) on all candidates, for two truths: "yes", its star is labelled Yes, and
-        "event", it is an event itself, whatever its label.
+        ``p_event`` (or p_yes), for three truths: "event", it is an event itself, whatever its label, ghosts
+        left out; "own", the same on all candidates, ghosts being none; "yes", its star is labelled Yes.
     """
 
     nights: int
@@ -99,6 +99,7 @@ def stream_figures(stream: ScoredSeason, manifest: Manifest, thresholds: Thresho
     p_yes = scored.class_probabilities[:, YES]
     calibrated = p_event(manifest, p_yes)
     p = p_yes if calibrated is None else calibrated
+    plain = ~of.stars.is_ghost[of.stars.star]
     return StreamFigures(
         nights=of.nights,
         scale=stream.record.scale_false,
@@ -106,8 +107,11 @@ def stream_figures(stream: ScoredSeason, manifest: Manifest, thresholds: Thresho
         review=_announcing(of, scored.p_review, thresholds.of, _REVIEW_GRID),
         event=_announcing(of, p, EVENT_THRESHOLDS, _EVENT_GRID),
         probabilities={
+            "event": honesty(
+                Resampling(scored.clusters[plain], SEED), p[plain], of.stars.is_event[of.stars.star[plain]]
+            ),
+            "own": honesty(of.resampling, p, of.stars.is_event[of.stars.star]),
             "yes": honesty(of.resampling, p, scored.labels == YES),
-            "event": honesty(of.resampling, p, of.stars.is_event[of.stars.star]),
         },
         calibrated=calibrated is not None,
     )

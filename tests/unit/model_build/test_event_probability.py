@@ -29,7 +29,7 @@ def stream_of(stream_archive):
     row = read_truth(stream_archive / TRUTH_FILE)[0]
 
     def made(scores, labels, seed=11):
-        rows = tuple(replace(row, kind=("event", "bleed", "quiet")[label]) for label in labels)
+        rows = tuple(replace(row, kind=("event", "bleed", "quiet", "ghost")[label]) for label in labels)
         candidates = Scored(rows, scores.p_review, scores.class_probabilities, np.ones((labels.size, 3), int))
         natural = replace(record, seed=seed, scale_events=0.1, scale_false=0.1)
         return ScoredSeason(stream_archive, natural, f"{seed:064d}", candidates)
@@ -57,6 +57,19 @@ def test_p_event_fitted_to_streams_means_what_it_says_on_another(stream_of):
     assert (
         f"60,000 candidates of simulated natural streams (seeds 0, 1), {events:,} of them" in found.fitted_to
     )
+
+
+def test_ghosts_of_one_bright_event_do_not_make_all_events_doubtful(stream_of):
+    plain, labels = drawn([0.02, 0.196, 0.784], 30_000, 7)
+    sure = Scores(np.full(2_000, 0.99), np.full((2_000, 3), [0.99, 0.005, 0.005]))
+    both = Scores(
+        np.concatenate([plain.p_review, sure.p_review]),
+        np.concatenate([plain.class_probabilities, sure.class_probabilities]),
+    )
+    found = fit_to_streams([stream_of(both, np.concatenate([labels, np.full(2_000, 3)]))])
+    without = fit_to_streams([stream_of(plain, labels)])
+    assert found.in_manifest == without.in_manifest
+    assert "2,000 of stars that shine with an event's light within 20 arcsec are left out" in found.fitted_to
 
 
 def test_only_streams_with_events_are_fitted_to(stream_of):

@@ -99,6 +99,8 @@ def test_the_last_line_is_the_headline_and_the_file_all_numbers(made):
     assert told["stream"]["n"]["candidates"] == 100
     assert set(told["stream"]["operation"]) >= {"chosen", "balanced", "pure"}
     assert set(told["stream"]["by_p_event"]["operation"]) >= {"tenth", "half"}
+    honest = told["stream"]["p_event"]
+    assert set(honest) == {"event", "own", "yes"}
     numbers = json.loads((folder / "page.json").read_text())
     details = numbers.pop("details")
     assert numbers == {name: value for name, value in told.items() if name not in ("page", "seconds")}
