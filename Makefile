@@ -87,14 +87,14 @@ model-seasons: $(STAMP) ## the simulated seasons of model (two hours on two core
 	$(SIMULATE) --scale natural --seed 9 --out $(MODEL)/stream-9
 	$(SIMULATE) --scale natural --seed 10 --out $(MODEL)/stream-10
 	$(SIMULATE) --scale paper --seed 14 --out $(MODEL)/season
-	$(SIMULATE) --scale wide --seed 13 --out $(MODEL)/stream
-	$(SIMULATE) --scale test --perturbed 1 --seed 4 --out $(MODEL)/perturbed
+	$(SIMULATE) --scale wide --seed 15 --out $(MODEL)/stream
+	$(SIMULATE) --scale paper --perturbed 1 --seed 16 --out $(MODEL)/perturbed
 
 model: model-seasons ## simulate, train and evaluate the bundle that ships anew (four hours on two cores); resumes
 	test -e $(MODEL)/set || $(BIN)/model-build dataset $(MODEL)/train $(MODEL)/train-7 $(MODEL)/train-12 --out $(MODEL)/set
 	$(BIN)/model-build train --set $(MODEL)/set --out $(MODEL)/run --resume
 	$(BIN)/model-build export $(MODEL)/run --set $(MODEL)/set --stream $(MODEL)/stream-9 --stream $(MODEL)/stream-10 \
-	  --cache $(MODEL)/evaluation --release 1.2.1 --out $(MODEL)/lensnet
+	  --cache $(MODEL)/evaluation --release 1.3.0 --out $(MODEL)/lensnet
 	$(BIN)/model-build check $(MODEL)/lensnet --set $(MODEL)/set
 	$(BIN)/model-build evaluate --bundle $(MODEL)/lensnet --season $(MODEL)/season --stream $(MODEL)/stream \
 	  --perturbed $(MODEL)/perturbed --set $(MODEL)/set --set-season $(MODEL)/train --run $(MODEL)/run \
