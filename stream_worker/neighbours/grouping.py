@@ -278,7 +278,9 @@ class Grouping:
             heapq.heappush(self._due, (held.until_ms, held.offset, key))
 
     def _advance(self, space: Space, t_cut: float, now_ms: int, *, sweep: bool = True) -> None:
-        """Move a space's event time on; a t_cut in the future of the wall clock does not move it."""
+        """Move the event time of a space that ages; a t_cut in the future of the wall clock moves none."""
+        if not space.ages:
+            return
         newest = self._event_time.get(space, -float("inf"))
         if not newest < t_cut <= now_ms / DAY_MS + UNIX_EPOCH_HJD + _FUTURE_DAYS:
             return

@@ -8,7 +8,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 from support.grouping_bench import CELLS, DEC, RA, TOPICS, Bench, alerts, decoder, outcomes, read, star
-from support.sky import SPACE, sighting
+from support.sky import LIVE, SPACE, sighting
 
 import schemas
 from stream_worker.changelog import stored_star
@@ -157,15 +157,26 @@ def test_repeats_halo_copies_late_and_weak_ones_have_their_outcome_at_once():
     bench = Bench()
     lon, lat = CELLS._healpix.boundaries_lonlat(CELLS._cell(np.array([RA]), np.array([DEC])), step=1)
     edge = sighting("EDGE", float(lon[0, 0].to_value("deg")), float(lat[0, 0].to_value("deg")), 9330.75)
-    copies = bench.records(edge)
+    copies = bench.records(edge, space=LIVE)
     assert len(copies) > 2
     assert Counter(outcomes(bench.run(copies))) == {("HALO", None): len(copies) - 1}
-    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(edge)))
-    weak = bench.run(bench.records(star("WEAK", p_review=0.44)))
+    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(edge, space=LIVE)))
+    weak = bench.run(bench.records(star("WEAK", p_review=0.44), space=LIVE))
     assert outcomes(weak) == [("BELOW_THRESHOLD", "balanced")]
-    ((outcome, reason),) = outcomes(bench.run(bench.records(star("LATE", t_cut=9306.0))))
-    assert outcome == "TOO_LATE"
-    assert reason == "24.75 days behind 9330.75000"
+    late = bench.run(bench.records(star("LATE", t_cut=9306.0), space=LIVE))
+    assert outcomes(late) == [("TOO_LATE", "24.75 days behind 9330.75000")]
+
+
+@pytest.mark.parametrize("space", [SPACE, Space("ARCHIVAL", "r1")])
+def test_of_a_replay_nothing_is_too_late_or_forgotten(space):
+    bench = Bench()
+    bench.run(bench.records(star("NEW", t_cut=9600.75), space=space))
+    bench.run(after_ms=2_000)
+    bench.run(bench.records(star("OLD", t_cut=9300.75), space=space))
+    assert alerts(bench.run(after_ms=2_000)) == [("INITIAL", "OLD", "threshold_crossed:balanced")]
+    bench.run(bench.records(star("NEWEST", 100, t_cut=9900.75), space=space), after_ms=2_000)
+    assert len(bench.changelog) == 3
+    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(star("OLD", t_cut=9300.75), space=space)))
 
 
 def test_an_aborted_batch_leaves_nothing_behind():
@@ -256,20 +267,22 @@ def test_a_wider_radius_finds_what_is_already_known():
 
 def test_old_stars_are_forgotten_by_event_time():
     bench = Bench()
-    bench.run(bench.records(star("A", t_cut=9300.75), star("GHOST", 5, t_cut=9300.75, delta_chi2=1)))
+    bench.run(
+        bench.records(star("A", t_cut=9300.75), star("GHOST", 5, t_cut=9300.75, delta_chi2=1), space=LIVE)
+    )
     bench.run(after_ms=2_000)
     assert len(bench.changelog) == 2
-    bench.run(bench.records(star("B", 100, t_cut=9331.0)))
+    bench.run(bench.records(star("B", 100, t_cut=9331.0), space=LIVE))
     kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
     assert kept == {"A", "B"}, "a published star is remembered"
-    bench.run(bench.records(star("C", 200, t_cut=9501.0)), after_ms=2_000)
+    bench.run(bench.records(star("C", 200, t_cut=9501.0), space=LIVE), after_ms=2_000)
     kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
     assert "A" not in kept
 
 
 def test_a_t_cut_in_the_future_does_not_age_the_others():
     bench = Bench()
-    bench.run(bench.records(star("ODD", t_cut=99_999.0), star("A", 100)))
+    bench.run(bench.records(star("ODD", t_cut=99_999.0), star("A", 100), space=LIVE))
     assert {a[1] for a in alerts(bench.run(after_ms=2_000))} == {"ODD", "A"}
 
 
