@@ -225,7 +225,7 @@ class DeduplicateStage:
         if (source.header(SCHEMA_HEADER) or "").startswith(f"{RETRACT_SCHEMA.name}/"):
             order = self._decode_retract(source.value)
             key = StarKey(Space(order["tense"], order["replay_id"]), order["cell"], order["star_id"])
-            return grouping.retract(key, order["reason"], source.offset)
+            return grouping.retract(key, order["reason"], source.offset, short_header(source, TRACE_HEADER))
         score = self._decode_score(source.value)
         arrival = arrival_of(
             score,
@@ -257,7 +257,7 @@ class DeduplicateStage:
             record,
             key=alert.group_id,
             headers=(
-                *trace_headers(score["candidate_id"], score["tense"], None),
+                *trace_headers(score["candidate_id"], score["tense"], alert.trace_id),
                 ("alert-type", alert.type.value.encode()),
             ),
         )

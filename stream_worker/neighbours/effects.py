@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert to send, made from the score packet ``body``."""
+    """An alert to send, made from the score packet ``body``, under the trace of what caused it."""
 
     type: AlertType
     reason: str
@@ -64,6 +64,7 @@ class Alert:
     superseded_by: str | None
     verdict: Verdict
     body: bytes
+    trace_id: str | None = None
 
 
 Effect = Outcome | Alert

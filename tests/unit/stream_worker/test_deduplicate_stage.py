@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import isnan, nan
 
 import numpy as np
@@ -17,6 +18,7 @@ from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater, StageFatal, StatefulStage
 from stream_worker.neighbours import Space, alert_id, group_id
+from stream_worker.outputs import TRACE_HEADER
 from stream_worker.rule_settings import RuleSettings
 
 
@@ -231,6 +233,33 @@ def test_an_operator_retracts_for_good():
     outputs = bench.run(after_ms=2_000)
     assert alerts(outputs) == []
     assert outcomes(outputs) == [("UNCHANGED", "operator")]
+
+
+def traced(trace, records):
+    return [replace(record, headers=(*record.headers, (TRACE_HEADER, trace))) for record in records]
+
+
+def told_under(outputs):
+    """Type, star and trace of every alert."""
+    sent = [dict(o.headers)[TRACE_HEADER] for o in outputs if o.topic == TOPICS.scored]
+    return [(kind, name, trace) for (kind, name, _), trace in zip(alerts(outputs), sent, strict=True)]
+
+
+def test_an_alert_has_the_trace_of_the_record_that_caused_it():
+    bench = Bench()
+    bench.run(traced(b"t1", bench.records(star("A"))))
+    heir = Bench(stored=bench.changelog)
+    heir.now, heir.offset = bench.now, bench.offset
+    assert told_under(heir.run(after_ms=2_000)) == [("INITIAL", "A", b"t1")]
+    heir.run(traced(b"t2", heir.records(star("A", t_cut=9301.75, delta_chi2=1000))))
+    assert told_under(heir.run(after_ms=2_000)) == [("UPDATE", "A", b"t2")]
+    superseding = heir.run(traced(b"t3", heir.records(star("B", 5, t_cut=9301.75, delta_chi2=2000))))
+    assert told_under(superseding) == [("RETRACTION", "A", b"t3")]
+    assert told_under(heir.run(after_ms=2_000)) == [("INITIAL", "B", b"t3")]
+    order = heir.order(star("B", 5))
+    (untraced,) = heir.records(star("B", 5, t_cut=9301.75))
+    candidate = decoder("score")(untraced.value)["candidate_id"].encode()
+    assert told_under(heir.run([order])) == [("RETRACTION", "B", candidate)]
 
 
 def test_live_and_replayed_candidates_never_meet():
