@@ -97,18 +97,40 @@ class Grouping:
                 effects += self._settle(key, star, held)
         return effects
 
-    def retract(self, key: StarKey, reason: str, offset: int, trace_id: str | None = None) -> list[Effect]:
-        """Take back a group by an operator's word, which stands until the star is forgotten."""
-        group, star = group_id(key.space, key.star_id), self.star(key)
+    def retract(
+        self,
+        key: StarKey,
+        reason: str,
+        offset: int,
+        *,
+        trace_id: str | None = None,
+        timestamp: int | None = None,
+    ) -> list[Effect]:
+        """Take back a group by an operator's word, which stands until the star is forgotten.
+
+        Parameters
+        ----------
+        offset, trace_id, timestamp
+            Of the order's record; its timestamp in ms.
+        """
+        outcome = Outcome(
+            offset,
+            OutcomeKind.PUBLISHED,
+            None,
+            key.space,
+            reason=AlertType.RETRACTION.value,
+            group_id=group_id(key.space, key.star_id),
+            timestamp=timestamp,
+        )
+        star = self.star(key)
         if star is None or star.published is None or not star.published.live:
-            return [Outcome(offset, OutcomeKind.UNCHANGED, None, key.space, reason=NOT_LIVE, group_id=group)]
+            return [replace(outcome, kind=OutcomeKind.UNCHANGED, reason=NOT_LIVE)]
         text = f"{OPERATOR}: {reason}"
         alert = self._send(key, star, AlertType.RETRACTION, text, self._judge(key, star), trace_id)
         sent = self._cell(key).get(key.star_id)
         if sent is not None and sent.published is not None:
             self._put(key, replace(sent, published=replace(sent.published, by_operator=True)))
-        why = AlertType.RETRACTION.value
-        return [alert, Outcome(offset, OutcomeKind.PUBLISHED, None, key.space, reason=why, group_id=group)]
+        return [alert, outcome]
 
     def star(self, key: StarKey) -> Star | None:
         """What is known of a star."""
@@ -168,8 +190,15 @@ class Grouping:
 
     def _hold(self, key: StarKey, star: Star, arrival: Arrival, now_ms: int) -> Star:
         until = now_ms + self._rules.hold_ms
-        entry = entry_of(arrival.sighting)
-        held = Held(arrival.offset, until, entry, arrival.trace_id, arrival.redriven_from, arrival.body)
+        held = Held(
+            offset=arrival.offset,
+            until_ms=until,
+            entry=entry_of(arrival.sighting),
+            trace_id=arrival.trace_id,
+            redriven_from=arrival.redriven_from,
+            body=arrival.body,
+            timestamp=arrival.timestamp,
+        )
         heapq.heappush(self._due, (until, arrival.offset, key))
         return replace(star, held=(*star.held, held))
 
@@ -190,6 +219,7 @@ class Grouping:
             redriven_from=held.redriven_from,
             reason=step.outcome_reason,
             group_id=group_id(key.space, own),
+            timestamp=held.timestamp,
         )
         if step.alert is None:
             return [outcome]

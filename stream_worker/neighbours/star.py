@@ -119,6 +119,8 @@ class Held:
         When it is released, wall clock.
     body
         The score packet.
+    timestamp
+        Of the score record, ms; None once restored, for the state does not keep it.
     """
 
     offset: int
@@ -127,6 +129,7 @@ class Held:
     trace_id: str | None
     redriven_from: str | None
     body: bytes
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
