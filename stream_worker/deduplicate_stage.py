@@ -225,7 +225,13 @@ class DeduplicateStage:
         if (source.header(SCHEMA_HEADER) or "").startswith(f"{RETRACT_SCHEMA.name}/"):
             order = self._decode_retract(source.value)
             key = StarKey(Space(order["tense"], order["replay_id"]), order["cell"], order["star_id"])
-            return grouping.retract(key, order["reason"], source.offset)
+            return grouping.retract(
+                key,
+                order["reason"],
+                source.offset,
+                trace_id=short_header(source, TRACE_HEADER),
+                timestamp=source.timestamp,
+            )
         score = self._decode_score(source.value)
         arrival = arrival_of(
             score,
@@ -233,6 +239,7 @@ class DeduplicateStage:
             trace_id=short_header(source, TRACE_HEADER),
             redriven_from=short_header(source, REDRIVEN_HEADER),
             body=b"" if score["halo"] else zlib.compress(source.value),
+            timestamp=source.timestamp,
         )
         return grouping.take(arrival, now)
 
@@ -257,7 +264,7 @@ class DeduplicateStage:
             record,
             key=alert.group_id,
             headers=(
-                *trace_headers(score["candidate_id"], score["tense"], None),
+                *trace_headers(score["candidate_id"], score["tense"], alert.trace_id),
                 ("alert-type", alert.type.value.encode()),
             ),
         )
@@ -309,4 +316,4 @@ def _source(topic: str, partition: int, outcome: Outcome) -> SourceRecord:
     """The record that an outcome speaks of, which may be long read."""
     redriven = outcome.redriven_from
     headers = () if redriven is None else ((REDRIVEN_HEADER, redriven.encode()),)
-    return SourceRecord(topic, partition, outcome.offset, None, b"", headers)
+    return SourceRecord(topic, partition, outcome.offset, None, b"", headers, outcome.timestamp)

@@ -76,12 +76,13 @@ class Monitor:
         self._backlog.committed(
             min((r.timestamp for r in batch.records if r.timestamp is not None), default=None)
         )
-        for record in batch.records:
-            if record.timestamp is not None:
-                self.metrics.latency.labels(self.stage).observe(max(now - record.timestamp / 1000, 0))
         for output in outputs:
             if output.topic == self.topics.outcomes:
                 self.metrics.outcomes.labels(self.stage, _header(output, OUTCOME_HEADER)).inc()
+                if output.source_timestamp is not None:
+                    self.metrics.latency.labels(self.stage).observe(
+                        max(now - output.source_timestamp / 1000, 0)
+                    )
             elif output.topic == self.topics.quarantine:
                 self.metrics.quarantined.labels(self.stage, _header(output, "reason")).inc()
 

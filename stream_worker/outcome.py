@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -47,7 +48,7 @@ def outcome_record(
     trace: Headers = (),
 ) -> OutputRecord:
     """The outcome of ``source``, keyed by its position so that compaction could never merge two."""
-    return writer.write(
+    record = writer.write(
         topic,
         OUTCOME_SCHEMA,
         {
@@ -66,6 +67,7 @@ def outcome_record(
         key=f"{stage}/{source.topic}/{source.partition}/{source.offset}",
         headers=(*trace, (OUTCOME_HEADER, outcome.value.encode())),
     )
+    return replace(record, source_timestamp=source.timestamp)
 
 
 def redriven_header(topic: str, partition: int, offset: int) -> tuple[str, bytes]:

@@ -31,9 +31,9 @@ class RuleSettings(BaseModel):
     crowd_limit: int = Field(default=10, ge=0, description="more other stars within the radius are a crowd")
     memory_days: float = Field(default=6.0, gt=0, description="longest difference in t_cut of neighbours")
     lateness_days: float = Field(
-        default=24.0, gt=0, description="candidates further behind the newest t_cut come too late"
+        default=24.0, gt=0, description="live candidates further behind the newest t_cut come too late"
     )
-    forget_days: float = Field(default=200.0, gt=0, description="published stars are remembered so long")
+    forget_days: float = Field(default=200.0, gt=0, description="live published stars are remembered so long")
     update_growth_factor: float = Field(
         default=2.0, gt=1, description="UPDATE when delta_chi2 has grown so since the last alert"
     )

@@ -32,13 +32,17 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
-    """One record to produce; ``partition`` None lets the key decide, ``value`` None is a tombstone."""
+    """One record to produce; ``partition`` None lets the key decide, ``value`` None is a tombstone.
+
+    ``source_timestamp`` is that of the record whose outcome this is, ms; None of others, or where not known.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    source_timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Arrival:
         Where the record is, in the partition of this grouping.
     body
         The score packet, kept while the star is held or live.
+    timestamp
+        Of the record, ms since 1970-01-01 UTC.
     """
 
     space: Space
@@ -35,11 +37,12 @@ class Arrival:
     trace_id: str | None = None
     redriven_from: str | None = None
     body: bytes = b""
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the record at ``offset``; an operator's order has no candidate."""
+    """What became of the record at ``offset``, of ``timestamp`` ms; an operator's order has no candidate."""
 
     offset: int
     kind: OutcomeKind
@@ -49,11 +52,12 @@ class Outcome:
     redriven_from: str | None = None
     reason: str | None = None
     group_id: str | None = None
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert to send, made from the score packet ``body``."""
+    """An alert to send, made from the score packet ``body``, under the trace of what caused it."""
 
     type: AlertType
     reason: str
@@ -64,6 +68,7 @@ class Alert:
     superseded_by: str | None
     verdict: Verdict
     body: bytes
+    trace_id: str | None = None
 
 
 Effect = Outcome | Alert
@@ -76,6 +81,7 @@ def arrival_of(
     trace_id: str | None = None,
     redriven_from: str | None = None,
     body: bytes = b"",
+    timestamp: int | None = None,
 ) -> Arrival:
     """The arrival of a Score record (schema score v1).
 
@@ -108,6 +114,7 @@ def arrival_of(
         trace_id=trace_id,
         redriven_from=redriven_from,
         body=body,
+        timestamp=timestamp,
     )
 
 
@@ -121,4 +128,5 @@ def immediate(arrival: Arrival, kind: OutcomeKind, reason: str | None = None) ->
         trace_id=arrival.trace_id,
         redriven_from=arrival.redriven_from,
         reason=reason if arrival.home else None,
+        timestamp=arrival.timestamp,
     )

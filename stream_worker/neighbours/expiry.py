@@ -1,4 +1,4 @@
-"""What may be forgotten, by event time alone, so that a replay forgets as the live stream does."""
+"""What the live stream may forget, by event time alone; of replays and tests nothing is forgotten."""
 
 from __future__ import annotations
 

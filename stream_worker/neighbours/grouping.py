@@ -82,7 +82,7 @@ class Grouping:
         if arrival.home:
             star = self._hold(key, star, arrival, now_ms)
         self._put(key, star)
-        effects = self._reconsider_neighbours(key, star)
+        effects = self._reconsider_neighbours(key, star, arrival.trace_id)
         self._advance(arrival.space, sighting.t_cut, now_ms)
         return effects if arrival.home else [immediate(arrival, OutcomeKind.HALO), *effects]
 
@@ -97,18 +97,40 @@ class Grouping:
                 effects += self._settle(key, star, held)
         return effects
 
-    def retract(self, key: StarKey, reason: str, offset: int) -> list[Effect]:
-        """Take back a group by an operator's word, which stands until the star is forgotten."""
-        group, star = group_id(key.space, key.star_id), self.star(key)
+    def retract(
+        self,
+        key: StarKey,
+        reason: str,
+        offset: int,
+        *,
+        trace_id: str | None = None,
+        timestamp: int | None = None,
+    ) -> list[Effect]:
+        """Take back a group by an operator's word, which stands until the star is forgotten.
+
+        Parameters
+        ----------
+        offset, trace_id, timestamp
+            Of the order's record; its timestamp in ms.
+        """
+        outcome = Outcome(
+            offset,
+            OutcomeKind.PUBLISHED,
+            None,
+            key.space,
+            reason=AlertType.RETRACTION.value,
+            group_id=group_id(key.space, key.star_id),
+            timestamp=timestamp,
+        )
+        star = self.star(key)
         if star is None or star.published is None or not star.published.live:
-            return [Outcome(offset, OutcomeKind.UNCHANGED, None, key.space, reason=NOT_LIVE, group_id=group)]
+            return [replace(outcome, kind=OutcomeKind.UNCHANGED, reason=NOT_LIVE)]
         text = f"{OPERATOR}: {reason}"
-        alert = self._send(key, star, AlertType.RETRACTION, text, self._judge(key, star))
+        alert = self._send(key, star, AlertType.RETRACTION, text, self._judge(key, star), trace_id)
         sent = self._cell(key).get(key.star_id)
         if sent is not None and sent.published is not None:
             self._put(key, replace(sent, published=replace(sent.published, by_operator=True)))
-        why = AlertType.RETRACTION.value
-        return [alert, Outcome(offset, OutcomeKind.PUBLISHED, None, key.space, reason=why, group_id=group)]
+        return [alert, outcome]
 
     def star(self, key: StarKey) -> Star | None:
         """What is known of a star."""
@@ -168,8 +190,15 @@ class Grouping:
 
     def _hold(self, key: StarKey, star: Star, arrival: Arrival, now_ms: int) -> Star:
         until = now_ms + self._rules.hold_ms
-        entry = entry_of(arrival.sighting)
-        held = Held(arrival.offset, until, entry, arrival.trace_id, arrival.redriven_from, arrival.body)
+        held = Held(
+            offset=arrival.offset,
+            until_ms=until,
+            entry=entry_of(arrival.sighting),
+            trace_id=arrival.trace_id,
+            redriven_from=arrival.redriven_from,
+            body=arrival.body,
+            timestamp=arrival.timestamp,
+        )
         heapq.heappush(self._due, (until, arrival.offset, key))
         return replace(star, held=(*star.held, held))
 
@@ -190,10 +219,12 @@ class Grouping:
             redriven_from=held.redriven_from,
             reason=step.outcome_reason,
             group_id=group_id(key.space, own),
+            timestamp=held.timestamp,
         )
         if step.alert is None:
             return [outcome]
-        return [self._send(key, star, step.alert, step.alert_reason, verdict, held), outcome]
+        alert = self._send(key, star, step.alert, step.alert_reason, verdict, held.trace_id, held)
+        return [alert, outcome]
 
     def _takes_over(self, key: StarKey, verdict: Verdict) -> bool:
         """Whether a member was published at the pure threshold: a crowd must not silence its group.
@@ -204,7 +235,7 @@ class Grouping:
         pure_at = self._rules.pure_at
         return any(one is not None and not one.by_operator and one.p_review >= pure_at for one in published)
 
-    def _reconsider_neighbours(self, key: StarKey, star: Star) -> list[Effect]:
+    def _reconsider_neighbours(self, key: StarKey, star: Star, trace_id: str | None) -> list[Effect]:
         """Retractions and updates of live neighbours that a new candidate outshines or crowds."""
         effects: list[Effect] = []
         for other, _ in self._cell(key).near(star, self._rules.radius_arcsec):
@@ -214,9 +245,10 @@ class Grouping:
             other_key = StarKey(key.space, key.cell, other.star_id)
             verdict = self._judge(other_key, other)
             if not verdict.primary:
-                effects.append(self._send(other_key, other, AlertType.RETRACTION, SUPERSEDED, verdict))
+                alert = self._send(other_key, other, AlertType.RETRACTION, SUPERSEDED, verdict, trace_id)
+                effects.append(alert)
             elif other.home and verdict.crowded and not other.published.crowded:
-                effects.append(self._send(other_key, other, AlertType.UPDATE, CROWDED, verdict))
+                effects.append(self._send(other_key, other, AlertType.UPDATE, CROWDED, verdict, trace_id))
         return effects
 
     def _send(
@@ -226,6 +258,7 @@ class Grouping:
         alert_type: AlertType,
         reason: str,
         verdict: Verdict,
+        trace_id: str | None,
         held: Held | None = None,
     ) -> Alert:
         """Note an alert as sent; without a held candidate it speaks of the one last published."""
@@ -246,6 +279,7 @@ class Grouping:
             superseded_by=None if by is None else group_id(key.space, by),
             verdict=verdict,
             body=body,
+            trace_id=trace_id,
         )
 
     def _judge(self, key: StarKey, star: Star) -> Verdict:
@@ -278,7 +312,9 @@ class Grouping:
             heapq.heappush(self._due, (held.until_ms, held.offset, key))
 
     def _advance(self, space: Space, t_cut: float, now_ms: int, *, sweep: bool = True) -> None:
-        """Move a space's event time on; a t_cut in the future of the wall clock does not move it."""
+        """Move the event time of a space that ages; a t_cut in the future of the wall clock moves none."""
+        if not space.ages:
+            return
         newest = self._event_time.get(space, -float("inf"))
         if not newest < t_cut <= now_ms / DAY_MS + UNIX_EPOCH_HJD + _FUTURE_DAYS:
             return

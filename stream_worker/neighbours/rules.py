@@ -23,10 +23,10 @@ class GroupingRules:
     crowd_limit
         More other stars than this within the radius make a star crowded.
     lateness_days
-        A candidate further behind the newest t_cut than this comes too late to be judged.
+        A live candidate further behind the newest t_cut than this comes too late to be judged.
     forget_days
-        A published star without candidates is forgotten after this many days; a longer-lived event
-        that comes back later would be published as a new one.
+        A published star without candidates is forgotten after this many days, in the live stream; a
+        longer-lived event that comes back later would be published as a new one.
     growth_factor
         An UPDATE is sent when delta_chi2 has grown by this factor since the last alert.
     thresholds
@@ -74,7 +74,7 @@ class GroupingRules:
 
     @property
     def keep_days(self) -> float:
-        """How far back a candidate is kept: whoever may still come compares with nothing older."""
+        """How far back a live candidate is kept: whoever may still come compares with nothing older."""
         return self.memory_days + self.lateness_days
 
     def crossed(self, p_review: tuple[float, float], p_event: tuple[float, float]) -> str | None:

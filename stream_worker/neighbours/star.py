@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Final, NamedTuple
 
+from stream_worker.candidate import Tense
+
 _ENTRY: Final = struct.Struct("<dddd16s")
 _SAME_DAY: Final = 5e-6  # t_cut counts to five decimals
 
@@ -18,6 +20,14 @@ class Space(NamedTuple):
 
     tense: str
     replay_id: str | None
+
+    @property
+    def ages(self) -> bool:
+        """Whether its candidates come as the nights do: those of replays and tests come in any order.
+
+        Only where it ages can a candidate come too late, or be forgotten.
+        """
+        return self.tense == Tense.CURRENT
 
 
 class StarKey(NamedTuple):
@@ -109,6 +119,8 @@ class Held:
         When it is released, wall clock.
     body
         The score packet.
+    timestamp
+        Of the score record, ms; None once restored, for the state does not keep it.
     """
 
     offset: int
@@ -117,6 +129,7 @@ class Held:
     trace_id: str | None
     redriven_from: str | None
     body: bytes
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,6 @@ class ReplayGrouping:
 
     rules: GroupingRules
     _grouping: Grouping = field(init=False)
-    _everything: Grouping = field(init=False)
     _rows: int = 0
     _records: int = 0
     _now_ms: int = 0
@@ -71,7 +70,6 @@ class ReplayGrouping:
 
     def __post_init__(self) -> None:
         self._grouping = Grouping(self.rules)
-        self._everything = Grouping(_unforgetting(self.rules))
 
     def take(self, rows: Iterable[Row]) -> None:
         """Group further rows; those that were not scored count too."""
@@ -89,8 +87,8 @@ class ReplayGrouping:
         """End every hold and settle what each star is."""
         self._note(self._grouping.release())
         self._grouping.commit()
-        for key, verdict in self._everything.verdicts():
-            star = self._everything.star(key)
+        for key, verdict in self._grouping.verdicts():
+            star = self._grouping.star(key)
             if star is not None:
                 number = self._row_of_candidate[star.latest.candidate_id]
                 self._final[number] = _final(verdict, live=self._live.get(star.star_id, False))
@@ -118,12 +116,8 @@ class ReplayGrouping:
         effects = self._grouping.take(arrival, self._now_ms)
         self._note(effects)
         self._grouping.commit()
-        refused = (OutcomeKind.DUPLICATE, OutcomeKind.TOO_LATE)
-        if any(isinstance(one, Outcome) and one.kind in refused for one in effects):
-            return
-        self._everything.take(arrival, self._now_ms)
-        self._everything.commit()
-        if arrival.home:
+        repeat = any(isinstance(one, Outcome) and one.kind is OutcomeKind.DUPLICATE for one in effects)
+        if arrival.home and not repeat:
             self._row_of_candidate[arrival.sighting.candidate_id] = number
 
     def _note(self, effects: Iterable[Effect]) -> None:
@@ -154,17 +148,15 @@ class ReplayGrouping:
 def final_verdicts(
     copies: Iterable[Mapping[str, Any]], rules: GroupingRules
 ) -> Iterator[tuple[str, Verdict]]:
-    """Verdict of every star over all these Score records, halo copies among them, in whatever order."""
-    grouping = Grouping(_unforgetting(rules))
+    """Verdict of every star over all these Score records, halo copies among them, in whatever order.
+
+    Of the live stream, too, none is too late or forgotten here.
+    """
+    grouping = Grouping(replace(rules, lateness_days=math.inf))
     for number, score in enumerate(copies):
         grouping.take(arrival_of(score, number), _END_OF_TIME_MS)
         grouping.commit()
     return ((key.star_id, verdict) for key, verdict in grouping.verdicts())
-
-
-def _unforgetting(rules: GroupingRules) -> GroupingRules:
-    """The same rules, with every candidate remembered: a verdict at the end may need any of them."""
-    return replace(rules, lateness_days=math.inf)
 
 
 def _copies(row: Row) -> Iterator[dict[str, Any]]:

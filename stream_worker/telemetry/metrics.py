@@ -48,7 +48,8 @@ class Metrics:
         )
         self.latency = Histogram(
             "lensnet_latency_seconds",
-            "From the record's timestamp to the commit of its outputs.",
+            "From the record's timestamp to the commit of its outputs, its hold included. "
+            "What was held by another worker, or before a restart, is not counted.",
             ["stage"],
             buckets=(*_SECONDS, 30, 60, 300, 1800),
             registry=registry,

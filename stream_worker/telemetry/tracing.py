@@ -63,9 +63,9 @@ def open_tracing(settings: TracingSettings, service: str) -> Iterator[TracerProv
 class TracedTransactions:
     """A transaction sink that writes one span per source record, and its context into what comes of it.
 
-    A span reaches from the record's timestamp to the commit of its outputs; that of a batch that is tried
-    again ends with an error, and another one follows. Outputs find their span by the candidate's id, also
-    those that a stage holds back for a later batch.
+    A span reaches from the record's timestamp to the commit of the batch that took it; that of a batch that
+    is tried again ends with an error, and another one follows. Outputs find their span by the
+    candidate's id, also those that a stage holds back for a later batch.
     """
 
     def __init__(self, inner: TransactionSink, provider: TracerProvider, stage: str) -> None:

@@ -14,6 +14,7 @@ from stream_worker.candidate import candidate_id
 from stream_worker.neighbours import Arrival, GroupingRules, Sighting, Space
 
 SPACE = Space("TEST", None)
+LIVE = Space("CURRENT", None)
 
 
 def sighting(star_id, ra, dec, t_cut, delta_chi2=500.0, p_review=0.6, p_event=nan):

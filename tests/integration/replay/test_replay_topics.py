@@ -13,6 +13,7 @@ from support.candidates import make_candidates
 from support.stream import Stream
 
 from schemas.wire import frame_confluent
+from stream_worker.candidate import candidate_id
 from stream_worker.codec import encode_candidate, write_candidates
 from stream_worker.local_stream.processes import stopping
 from stream_worker.local_stream.stream import start_stages
@@ -109,3 +110,35 @@ def test_an_archive_with_other_bytes_does_not_pass_for_the_same_replay(kafka, to
     write_candidates(archive, night[:6])
     command(stream, "replay", archive, *options, "--resume", rc=1)
     command(stream, "replay", "remove", replay_id)
+
+
+@pytest.mark.timeout(600)
+def test_a_season_through_topics_loses_nobody_however_old(kafka, topic_prefix, tmp_path):
+    """Newest first, as a partition may be read whose reader is behind the others."""
+    stream = Stream(kafka, topic_prefix)
+    archive, out, replay_id = tmp_path / "a.avro", tmp_path / "a.parquet", topic_prefix.strip("-")
+    write_candidates(archive, [earlier(one, 10 * n) for n, one in enumerate(make_candidates(20, 4))])
+    command(stream, "replay", archive, "--offline", "--out", out)
+    command(stream, "replay", archive, "--to-topic", "--replay-id", replay_id, "--scorers", 1)
+    own = Stream.__new__(Stream)
+    own.settings = replay_settings(stream.settings, replay_id)
+    grouped = {one["outcome"] for one in own.read("outcomes", "outcome") if one["stage"] == "deduplicate"}
+    assert "PUBLISHED" in grouped
+    assert "TOO_LATE" not in grouped
+    found = json.loads(command(stream, "replay", "diff", out, f"topic:{replay_id}", "--json"))
+    assert found["empty"]
+    assert found["counts"]["candidates_in_both"] == 20
+    command(stream, "replay", "remove", replay_id)
+
+
+def earlier(one, days):
+    """The candidate as it would have been so many days before."""
+    found = one.alertfinder
+    t_cut = found.t_cut - days
+    return replace(
+        one,
+        candidate_id=candidate_id(one.survey, one.star_id, t_cut),
+        alertfinder=replace(found, t_cut=t_cut, t_break=found.t_break - days),
+        light_curves=tuple(replace(curve, hjd=curve.hjd - days) for curve in one.light_curves),
+        produced_at=one.produced_at - days * 86_400_000,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import isnan, nan
 
 import numpy as np
 import pytest
 from support.grouping_bench import CELLS, DEC, RA, TOPICS, Bench, alerts, decoder, outcomes, read, star
-from support.sky import SPACE, sighting
+from support.sky import LIVE, SPACE, sighting
 
 import schemas
 from stream_worker.changelog import stored_star
@@ -17,6 +18,7 @@ from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.loop import RetryLater, StageFatal, StatefulStage
 from stream_worker.neighbours import Space, alert_id, group_id
+from stream_worker.outputs import TRACE_HEADER
 from stream_worker.rule_settings import RuleSettings
 
 
@@ -157,15 +159,26 @@ def test_repeats_halo_copies_late_and_weak_ones_have_their_outcome_at_once():
     bench = Bench()
     lon, lat = CELLS._healpix.boundaries_lonlat(CELLS._cell(np.array([RA]), np.array([DEC])), step=1)
     edge = sighting("EDGE", float(lon[0, 0].to_value("deg")), float(lat[0, 0].to_value("deg")), 9330.75)
-    copies = bench.records(edge)
+    copies = bench.records(edge, space=LIVE)
     assert len(copies) > 2
     assert Counter(outcomes(bench.run(copies))) == {("HALO", None): len(copies) - 1}
-    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(edge)))
-    weak = bench.run(bench.records(star("WEAK", p_review=0.44)))
+    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(edge, space=LIVE)))
+    weak = bench.run(bench.records(star("WEAK", p_review=0.44), space=LIVE))
     assert outcomes(weak) == [("BELOW_THRESHOLD", "balanced")]
-    ((outcome, reason),) = outcomes(bench.run(bench.records(star("LATE", t_cut=9306.0))))
-    assert outcome == "TOO_LATE"
-    assert reason == "24.75 days behind 9330.75000"
+    late = bench.run(bench.records(star("LATE", t_cut=9306.0), space=LIVE))
+    assert outcomes(late) == [("TOO_LATE", "24.75 days behind 9330.75000")]
+
+
+@pytest.mark.parametrize("space", [SPACE, Space("ARCHIVAL", "r1")])
+def test_of_a_replay_nothing_is_too_late_or_forgotten(space):
+    bench = Bench()
+    bench.run(bench.records(star("NEW", t_cut=9600.75), space=space))
+    bench.run(after_ms=2_000)
+    bench.run(bench.records(star("OLD", t_cut=9300.75), space=space))
+    assert alerts(bench.run(after_ms=2_000)) == [("INITIAL", "OLD", "threshold_crossed:balanced")]
+    bench.run(bench.records(star("NEWEST", 100, t_cut=9900.75), space=space), after_ms=2_000)
+    assert len(bench.changelog) == 3
+    assert ("DUPLICATE", None) in outcomes(bench.run(bench.records(star("OLD", t_cut=9300.75), space=space)))
 
 
 def test_an_aborted_batch_leaves_nothing_behind():
@@ -222,6 +235,33 @@ def test_an_operator_retracts_for_good():
     assert outcomes(outputs) == [("UNCHANGED", "operator")]
 
 
+def traced(trace, records):
+    return [replace(record, headers=(*record.headers, (TRACE_HEADER, trace))) for record in records]
+
+
+def told_under(outputs):
+    """Type, star and trace of every alert."""
+    sent = [dict(o.headers)[TRACE_HEADER] for o in outputs if o.topic == TOPICS.scored]
+    return [(kind, name, trace) for (kind, name, _), trace in zip(alerts(outputs), sent, strict=True)]
+
+
+def test_an_alert_has_the_trace_of_the_record_that_caused_it():
+    bench = Bench()
+    bench.run(traced(b"t1", bench.records(star("A"))))
+    heir = Bench(stored=bench.changelog)
+    heir.now, heir.offset = bench.now, bench.offset
+    assert told_under(heir.run(after_ms=2_000)) == [("INITIAL", "A", b"t1")]
+    heir.run(traced(b"t2", heir.records(star("A", t_cut=9301.75, delta_chi2=1000))))
+    assert told_under(heir.run(after_ms=2_000)) == [("UPDATE", "A", b"t2")]
+    superseding = heir.run(traced(b"t3", heir.records(star("B", 5, t_cut=9301.75, delta_chi2=2000))))
+    assert told_under(superseding) == [("RETRACTION", "A", b"t3")]
+    assert told_under(heir.run(after_ms=2_000)) == [("INITIAL", "B", b"t3")]
+    order = heir.order(star("B", 5))
+    (untraced,) = heir.records(star("B", 5, t_cut=9301.75))
+    candidate = decoder("score")(untraced.value)["candidate_id"].encode()
+    assert told_under(heir.run([order])) == [("RETRACTION", "B", candidate)]
+
+
 def test_live_and_replayed_candidates_never_meet():
     bench = Bench()
     replayed = Space("ARCHIVAL", "r1")
@@ -256,20 +296,22 @@ def test_a_wider_radius_finds_what_is_already_known():
 
 def test_old_stars_are_forgotten_by_event_time():
     bench = Bench()
-    bench.run(bench.records(star("A", t_cut=9300.75), star("GHOST", 5, t_cut=9300.75, delta_chi2=1)))
+    bench.run(
+        bench.records(star("A", t_cut=9300.75), star("GHOST", 5, t_cut=9300.75, delta_chi2=1), space=LIVE)
+    )
     bench.run(after_ms=2_000)
     assert len(bench.changelog) == 2
-    bench.run(bench.records(star("B", 100, t_cut=9331.0)))
+    bench.run(bench.records(star("B", 100, t_cut=9331.0), space=LIVE))
     kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
     assert kept == {"A", "B"}, "a published star is remembered"
-    bench.run(bench.records(star("C", 200, t_cut=9501.0)), after_ms=2_000)
+    bench.run(bench.records(star("C", 200, t_cut=9501.0), space=LIVE), after_ms=2_000)
     kept = {stored_star(decoder("neighbour")(v))[0].star_id for v in bench.changelog.values()}
     assert "A" not in kept
 
 
 def test_a_t_cut_in_the_future_does_not_age_the_others():
     bench = Bench()
-    bench.run(bench.records(star("ODD", t_cut=99_999.0), star("A", 100)))
+    bench.run(bench.records(star("ODD", t_cut=99_999.0), star("A", 100), space=LIVE))
     assert {a[1] for a in alerts(bench.run(after_ms=2_000))} == {"ODD", "A"}
 
 

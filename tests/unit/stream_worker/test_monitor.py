@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
+from support.grouping_bench import TOPICS, Bench, star
 
 from stream_worker.kafka.records import Batch, SourceRecord
 from stream_worker.monitor import Monitor, partition_lag
@@ -72,6 +74,26 @@ def test_the_oldest_record_gets_old_while_its_stage_is_stuck_and_is_forgotten_wh
     assert age() == 10
     monitor.statistics(statistics(state="UP", desired=False, lag=-1))
     assert age() == 0
+
+
+def test_latency_lasts_until_the_outputs_of_a_held_record_are_committed():
+    bench, registry = Bench(), CollectorRegistry()
+    began = bench.now
+    monitor = Monitor(
+        "deduplicate", Health(60), Metrics(registry, "deduplicate"), TOPICS, lambda: bench.now / 1000
+    )
+
+    def run(records=(), after_ms=0):
+        timed = [replace(record, timestamp=began) for record in records]
+        monitor.committed(Batch(timed), bench.run(timed, after_ms=after_ms))
+        figures = ("lensnet_latency_seconds_count", "lensnet_latency_seconds_sum")
+        return [registry.get_sample_value(figure, {"stage": "deduplicate"}) or 0 for figure in figures]
+
+    held, weak = star("A"), star("WEAK", 100, p_review=0.1)
+    assert run(bench.records(held, weak), after_ms=500) == [1, 0.5]
+    assert run(after_ms=1_000) == [1, 0.5]
+    assert run([bench.order(star("B"))]) == [2, 2.0]
+    assert run(after_ms=1_000) == [3, 4.5]
 
 
 # as librdkafka reported them

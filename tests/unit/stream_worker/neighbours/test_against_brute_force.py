@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from itertools import islice
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.arrival_order import kept_back_by_a_crowd
 from support.driven import NOW, Driven
-from support.sky import SPACE, arrivals, offset_by, reference, sighting
+from support.sky import LIVE, SPACE, arrivals, clusters, offset_by, reference, sighting
 
-from stream_worker.neighbours import GroupingRules, group_id
+from stream_worker.neighbours import GroupingRules, Space, group_id
 from stream_worker.outcome import OutcomeKind
 from stream_worker.sky import SkyCells
 
@@ -59,7 +61,7 @@ def run(sky, seed, rules=RULES, partitions=5):
     salt = rng.randint(0, 10**6)
     waiting = defaultdict(list)
     count = 0
-    for partition, arrival in arrivals(order, CELLS, lambda cell: hash((cell, salt)) % n):
+    for partition, arrival in arrivals(order, CELLS, lambda cell: hash((cell, salt)) % n, space=LIVE):
         waiting[partition].append(arrival)
         count += 1
         if rng.random() < 0.3:
@@ -82,7 +84,7 @@ def test_primaries_and_members_are_those_of_the_reference(sky, seed):
     assert len(follow.outcomes) == count, "one outcome for every record"
     assert max(follow.alerts.values(), default=0) <= 1
     for star, found in truth.items():
-        live = group_id(SPACE, star) in follow.live
+        live = group_id(LIVE, star) in follow.live
         if found.strongest is not None:
             assert not live, star
         elif found.crowd <= RULES.crowd_limit or found.latest.p_review >= RULES.pure_at:
@@ -116,9 +118,46 @@ def test_a_high_magnification_event_with_thirty_ghosts_is_published(seed):
     ]
     sky = [*event, *ghosts]
     follow, _ = run(sky, seed)
-    assert set(follow.live) == {group_id(SPACE, "EVENT")}
-    alert = follow.live[group_id(SPACE, "EVENT")]
+    assert set(follow.live) == {group_id(LIVE, "EVENT")}
+    alert = follow.live[group_id(LIVE, "EVENT")]
     assert reference(sky, RULES)["EVENT"].crowd == 30
     kinds = Counter(o.kind for o in follow.outcomes.values())
     assert kinds[OutcomeKind.PUBLISHED] >= 1
     assert alert.verdict.primary
+
+
+def season(seed):
+    """Clusters of stars, each at its own time within 200 days."""
+    rng = np.random.default_rng(seed)
+    return [
+        sighting(s.star_id, s.ra, s.dec, s.t_cut + days, s.delta_chi2, s.p_review)
+        for cluster in islice(clusters(rng), 60)
+        for days in [float(rng.integers(0, 200))]
+        for s in cluster
+    ]
+
+
+@pytest.mark.parametrize("space", [Space("ARCHIVAL", "r"), SPACE])
+@pytest.mark.parametrize("readers", [1, 4])
+def test_a_replayed_season_has_the_groups_of_the_reference_however_far_its_readers_are_apart(space, readers):
+    """Each reader keeps to the order of the season; one is done before the next begins."""
+    sky = season(readers)
+    order = [s for n in range(readers) for s in sorted(sky[n::readers], key=lambda s: s.t_cut)]
+    follow, rng = Driven(RULES), random.Random(readers)
+    waiting, now = defaultdict(list), NOW
+    for partition, arrival in arrivals(order, CELLS, lambda cell: cell % 3, space=space):
+        waiting[partition].append(arrival)
+        if len(waiting[partition]) == 20:
+            follow.batch(partition, waiting.pop(partition), now, abort=rng.random() < 0.2)
+            now += rng.choice([0, 700, RULES.hold_ms])
+            if rng.random() < 0.2:
+                follow.restart(partition)
+    for partition, records in waiting.items():
+        follow.batch(partition, records, now)
+    follow.finish()
+    truth = reference(sky, RULES)
+    assert OutcomeKind.TOO_LATE not in {o.kind for o in follow.outcomes.values()}
+    assert follow.strongest() == {star: t.strongest for star, t in truth.items()}
+    primaries = {group_id(space, star): t for star, t in truth.items() if t.strongest is None}
+    kept_back = {group for group, t in primaries.items() if kept_back_by_a_crowd(t, RULES)}
+    assert primaries.keys() - kept_back <= follow.live.keys() <= primaries.keys()

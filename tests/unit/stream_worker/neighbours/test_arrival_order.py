@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.arrival_order import Seen, certain, kept_back_by_a_crowd, known_sky, seen_after_each
 from support.driven import NOW, Driven
-from support.sky import arrivals, offset_by, reference, sighting
+from support.sky import LIVE, arrivals, offset_by, reference, sighting
 
 from stream_worker.neighbours import GroupingRules
 from stream_worker.sky import SkyCells
@@ -46,7 +46,7 @@ def drive(waves, rng):
         rng.shuffle(order)
         known += wave
         waiting = defaultdict(list)
-        for partition, arrival in arrivals(order, CELLS, lambda cell: cell % 3, offsets=offsets):
+        for partition, arrival in arrivals(order, CELLS, lambda cell: cell % 3, space=LIVE, offsets=offsets):
             waiting[partition].append(arrival)
         for partition, records in waiting.items():
             while records:
