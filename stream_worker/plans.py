@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 import schemas
-from stream_worker.bundle import BundleError, load_bundle
+from stream_worker.bundle import BundleError
 from stream_worker.candidate import Candidate, Tense
 from stream_worker.changelog import NEIGHBOUR_SCHEMA
 from stream_worker.codec import CANDIDATE, RegistryUnavailable, SchemaResolver, decode, encode_candidate
@@ -20,6 +20,7 @@ from stream_worker.deduplicate_stage import ALERT_SCHEMA, RETRACT_SCHEMA, Dedupl
 from stream_worker.framing import confluent, single_object
 from stream_worker.kafka.changelog import latest_values
 from stream_worker.monitor import Monitor
+from stream_worker.named_bundle import named_bundle
 from stream_worker.outcome import OUTCOME_SCHEMA
 from stream_worker.outputs import Frame, OutputWriter
 from stream_worker.preprocessing import PREPROCESSING_VERSION, Report
@@ -200,15 +201,8 @@ def _frame(settings: Settings, faults: list[str]) -> Frame | None:
 def _open_scorer(settings: Settings, faults: list[str]) -> Scorer | None:
     inference = settings.inference
     try:
-        bundle = load_bundle(settings.bundle)
-        if settings.bundle_sha256 not in {None, bundle.sha256}:
-            faults.append(
-                f"bundle {bundle.path}: its manifest.json has the SHA-256 {bundle.sha256}, "
-                f"bundle_sha256 asks for {settings.bundle_sha256}"
-            )
-            return None
         return open_scorer(
-            bundle,
+            named_bundle(settings),
             provider=inference.provider,
             intra_op_threads=inference.intra_op_threads,
             allow_fallback=inference.allow_fallback,
