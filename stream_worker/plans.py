@@ -93,6 +93,7 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             topics=settings.topics,
             rules=watch_rules(settings.rules, settings.file, os.environ),
             clock=now_ms,
+            beat=monitor.beat,
         )
 
     return StagePlan(
