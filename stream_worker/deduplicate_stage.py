@@ -37,6 +37,7 @@ RETRACT_SCHEMA = schemas.load("retract", 1)
 STAGE = "deduplicate"
 _LONGEST_IDLE_S = 0.5
 _SHORTEST_IDLE_S = 0.02
+_BEAT_EVERY = 5_000  # stars: a fraction of a second
 
 Decode = Callable[[bytes], Mapping[str, Any]]
 """Record of a packet; raises BadPacket or RegistryUnavailable."""
@@ -58,6 +59,8 @@ class DeduplicateStage:
         Last value of each key of the changelog, of the given partitions. Blocks.
     clock
         Milliseconds since 1970-01-01 UTC.
+    beat
+        Called now and then while a large state is put in its place.
     """
 
     name = STAGE
@@ -74,6 +77,7 @@ class DeduplicateStage:
         topics: TopicSettings,
         rules: WatchedRules,
         clock: Callable[[], int],
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._decode_score = decode_score
         self._decode_retract = decode_retract
@@ -84,6 +88,7 @@ class DeduplicateStage:
         self._topics = topics
         self._rules = rules
         self._clock = clock
+        self._beat = beat
         self._groupings: dict[int, Grouping] = {}
         self._unread: dict[int, Mapping[bytes, bytes]] = {}
 
@@ -205,12 +210,14 @@ class DeduplicateStage:
 
     def _stored(self, partition: int, values: Mapping[bytes, bytes]) -> Grouping:
         grouping, now = Grouping(self._rules.refresh().grouping), self._clock()
-        for value in values.values():
+        for number, value in enumerate(values.values()):
             try:
                 key, star = stored_star(self._decode_state(value))
             except BadPacket as error:
                 raise StageFatal(f"{self._topics.neighbours}[{partition}]: {error}") from error
             grouping.load(key, star, now)
+            if number % _BEAT_EVERY == 0:
+                self._beat()
         return grouping
 
     def _grouping_of(self, source: SourceRecord) -> Grouping:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_worker.batching import length_sorted_batches
-from stream_worker.bundle import load_bundle
 from stream_worker.candidate import Candidate
+from stream_worker.named_bundle import named_bundle
 from stream_worker.plans import candidate_resolver
 from stream_worker.scoring import Score, open_scorer
 from stream_worker.settings import Settings
@@ -23,7 +23,7 @@ def open_steps(settings: Settings) -> ScoringSteps:
     """
     inference = settings.inference
     scorer = open_scorer(
-        load_bundle(settings.bundle),
+        named_bundle(settings),
         provider=inference.provider,
         intra_op_threads=inference.intra_op_threads,
         allow_fallback=inference.allow_fallback,

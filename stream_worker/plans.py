@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 import schemas
-from stream_worker.bundle import BundleError, load_bundle
+from stream_worker.bundle import BundleError
 from stream_worker.candidate import Candidate, Tense
 from stream_worker.changelog import NEIGHBOUR_SCHEMA
 from stream_worker.codec import CANDIDATE, RegistryUnavailable, SchemaResolver, decode, encode_candidate
@@ -20,11 +20,12 @@ from stream_worker.deduplicate_stage import ALERT_SCHEMA, RETRACT_SCHEMA, Dedupl
 from stream_worker.framing import confluent, single_object
 from stream_worker.kafka.changelog import latest_values
 from stream_worker.monitor import Monitor
+from stream_worker.named_bundle import named_bundle
 from stream_worker.outcome import OUTCOME_SCHEMA
 from stream_worker.outputs import Frame, OutputWriter
-from stream_worker.preprocessing import PREPROCESSING_VERSION
+from stream_worker.preprocessing import PREPROCESSING_VERSION, Report
 from stream_worker.quarantine import QUARANTINE_SCHEMA, Quarantine
-from stream_worker.score_record import DAY_MS, UNIX_EPOCH_HJD, ModelIdentity, newest_observations
+from stream_worker.score_record import DAY_MS, UNIX_EPOCH_HJD, ModelIdentity
 from stream_worker.score_stage import SCORE_SCHEMA, ScoreStage
 from stream_worker.scoring import ProviderUnavailable, Score, Scorer, ScorerBroken, open_scorer
 from stream_worker.settings import RegistrySettings, Settings, SettingsError, without_credentials
@@ -92,6 +93,7 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             topics=settings.topics,
             rules=watch_rules(settings.rules, settings.file, os.environ),
             clock=now_ms,
+            beat=monitor.beat,
         )
 
     return StagePlan(
@@ -200,15 +202,8 @@ def _frame(settings: Settings, faults: list[str]) -> Frame | None:
 def _open_scorer(settings: Settings, faults: list[str]) -> Scorer | None:
     inference = settings.inference
     try:
-        bundle = load_bundle(settings.bundle)
-        if settings.bundle_sha256 not in {None, bundle.sha256}:
-            faults.append(
-                f"bundle {bundle.path}: its manifest.json has the SHA-256 {bundle.sha256}, "
-                f"bundle_sha256 asks for {settings.bundle_sha256}"
-            )
-            return None
         return open_scorer(
-            bundle,
+            named_bundle(settings),
             provider=inference.provider,
             intra_op_threads=inference.intra_op_threads,
             allow_fallback=inference.allow_fallback,
@@ -243,20 +238,21 @@ def _quarantine(settings: Settings, stage: str, frame: Frame) -> Quarantine:
     )
 
 
-def _count_scores(metrics: Metrics) -> Callable[[Candidate, Score], None]:
+def _count_scores(metrics: Metrics) -> Callable[[Candidate, Report, Score], None]:
     newest: dict[str, float] = {}
 
-    def count(candidate: Candidate, score: Score) -> None:
+    def count(candidate: Candidate, report: Report, score: Score) -> None:
         metrics.p_review.observe(score.p_review)
-        sites = {curve.site for curve in candidate.light_curves if len(curve.hjd)}
-        for site in sites:
-            metrics.site_candidates.labels(site).inc()
+        for name in {curve.site for curve in candidate.light_curves if len(curve.hjd)}:
+            metrics.site_candidates.labels(name).inc()
         if candidate.tense is not Tense.CURRENT:
             return  # what was observed years ago says nothing about the telescopes now
-        for site, hjd in newest_observations(candidate).items():
-            observed_at = min((hjd - UNIX_EPOCH_HJD) * DAY_MS, now_ms()) / 1000
-            if observed_at > newest.get(site, 0.0):
-                newest[site] = observed_at
-                metrics.newest_observation.labels(site).set(observed_at)
+        for site in report.sites:
+            if site.hjd_last is None:
+                continue
+            observed_at = min((site.hjd_last - UNIX_EPOCH_HJD) * DAY_MS, now_ms()) / 1000
+            if observed_at > newest.get(site.site, 0.0):
+                newest[site.site] = observed_at
+                metrics.newest_observation.labels(site.site).set(observed_at)
 
     return count

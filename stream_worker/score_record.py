@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from stream_worker.bundle import Calibration
 from stream_worker.candidate import Candidate
 from stream_worker.kafka.records import SourceRecord
-from stream_worker.preprocessing import LightCurve, Report, SiteReport
+from stream_worker.preprocessing import Report, SiteReport
 from stream_worker.preprocessing.robust import median
+from stream_worker.preprocessing.rows import FLUX, HJD, read_rows
 from stream_worker.rule_settings import RuleSettings
 from stream_worker.sky import sexagesimal
 
@@ -58,7 +57,7 @@ def score_record(
         Milliseconds since 1970-01-01 UTC.
     """
     found = candidate.alertfinder
-    hjd_last = last_hjd(candidate)
+    hjd_last = max(site.hjd_last for site in report.sites if site.hjd_last is not None)
     # a replay looks at a candidate as of when it was made: the wall clock would call every archive stale
     seen_at = scored_at if candidate.replay_id is None else candidate.produced_at
     ra_text, dec_text = sexagesimal(candidate.ra, candidate.dec)
@@ -92,7 +91,7 @@ def score_record(
         "base_rate": None if calibration is None else calibration.base_rate,
         "decisions": decisions(p_review, rules.thresholds),
         "settings_hash": settings_hash,
-        "current_mag": current_magnitude(candidate),
+        "current_mag": current_magnitude(candidate, report),
         "baseline_mag": candidate.baseline_mag,
         "rise_slope": found.slope,
         "hjd_last": hjd_last,
@@ -129,52 +128,24 @@ def decisions(p_review: float, thresholds: Mapping[str, float]) -> list[dict[str
     ]
 
 
-def last_hjd(candidate: Candidate) -> float:
-    """HJD - 2450000 of the newest observation up to ``t_cut``, over all sites."""
-    return max(newest_observations(candidate).values(), default=candidate.alertfinder.t_cut)
-
-
-def newest_observations(candidate: Candidate) -> dict[str, float]:
-    """HJD - 2450000 of each site's newest observation up to ``t_cut``; sites without one are left out."""
-    newest: dict[str, float] = {}
-    t_cut = candidate.alertfinder.t_cut
-    for curve in candidate.light_curves:
-        hjd = float(curve.hjd.max(initial=-math.inf))
-        if not hjd <= t_cut:  # the last one is too late, or no number
-            hjd = float(curve.hjd.max(initial=-math.inf, where=curve.hjd <= t_cut))
-        if hjd > newest.get(curve.site, -math.inf):
-            newest[curve.site] = hjd
-    return newest
-
-
-def current_magnitude(candidate: Candidate) -> float | None:
+def current_magnitude(candidate: Candidate, report: Report) -> float | None:
     """I magnitude of the newest point of the triggering dataset above the catalogue baseline.
 
     The difference flux has an arbitrary offset, so its median before ``t_break`` stands for the
-    baseline: ``28 - 2.5 log10(F_base + flux - median)``. None without a baseline magnitude or points.
+    baseline: ``28 - 2.5 log10(F_base + flux - median)``. Rows that the row rules remove, or that are
+    newer than the newest row kept of the site, don't count. None without a baseline magnitude or points.
     """
-    found = candidate.alertfinder
-    curve = _triggering(candidate)
-    if candidate.baseline_mag is None or curve is None:
+    found, baseline_mag = candidate.alertfinder, candidate.baseline_mag
+    hjd_last = next(site.hjd_last for site in report.sites if site.site == found.site)
+    if baseline_mag is None or not abs(baseline_mag) < MAX_MAGNITUDE or hjd_last is None:
         return None
-    good = np.isfinite(curve.hjd) & np.isfinite(curve.flux) & (curve.hjd <= found.t_cut)
-    before = good & (curve.hjd < found.t_break)
-    if not good.any() or not before.any():
+    dataset = (c for c in candidate.light_curves if (c.site, c.dataset) == (found.site, found.dataset))
+    columns = read_rows(dataset, hjd_last).valid().columns
+    before = columns[FLUX, columns[HJD] < found.t_break]
+    if not before.size:
         return None
-    newest = int(np.argmax(np.where(good, curve.hjd, -np.inf)))
-    brighter = float(curve.flux[newest]) - median(curve.flux[before].astype(np.float64))
-    if not abs(candidate.baseline_mag) < MAX_MAGNITUDE:
-        return None
-    total = 10 ** (0.4 * (ZERO_POINT - candidate.baseline_mag)) + brighter
+    total = 10 ** (0.4 * (ZERO_POINT - baseline_mag)) + float(columns[FLUX, -1]) - median(before)
     return ZERO_POINT - 2.5 * math.log10(total) if total > 0 and math.isfinite(total) else None
-
-
-def _triggering(candidate: Candidate) -> LightCurve | None:
-    found = candidate.alertfinder
-    for curve in candidate.light_curves:
-        if curve.site == found.site and curve.dataset == found.dataset:
-            return curve
-    return None
 
 
 def _site_summary(site: SiteReport) -> dict[str, Any]:

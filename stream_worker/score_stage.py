@@ -89,7 +89,7 @@ class ScoreStage:
     max_batch: int
     clock: Callable[[], int]
     observe: Callable[[str, float], None] = lambda _step, _seconds: None
-    on_scored: Callable[[Candidate, Score], None] = lambda _candidate, _score: None
+    on_scored: Callable[[Candidate, Report, Score], None] = lambda _candidate, _report, _score: None
     name: str = STAGE
 
     def process(self, records: Sequence[SourceRecord]) -> list[OutputRecord]:
@@ -210,7 +210,7 @@ class ScoreStage:
             key = candidate.candidate_id.encode()
             outputs.append(OutputRecord(self.topics.lightcurves, key, source.value, headers))
         outputs.append(self._outcome(source, OutcomeKind.SCORED, candidate))
-        self.on_scored(candidate, verdict)
+        self.on_scored(candidate, item.report, verdict)
         return outputs
 
     def _reject(

@@ -172,6 +172,12 @@ class RegistrySettings(_Section):
             raise ValueError(f"cannot read {fault}")
         return value
 
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if not self.username and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password is of a user: set registry.username")
+        return self
+
     def clear_password(self) -> str | None:
         """Return the password in clear, from the file where one is named; never log the result."""
         if self.password_file is not None:

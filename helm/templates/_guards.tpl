@@ -59,6 +59,9 @@ here: relations between values.
 {{- if and $v.registry.existingSecret (not $v.settings.registry.url) -}}
 {{- $faults = append $faults "registry.existingSecret is set but settings.registry.url is not" -}}
 {{- end -}}
+{{- if and $v.registry.existingSecret (not $v.settings.registry.username) -}}
+{{- $faults = append $faults "registry.existingSecret is set but settings.registry.username is not" -}}
+{{- end -}}
 {{- range $section := list "properties" "consumer_properties" "producer_properties" -}}
 {{- $sections := list (index $v.settings.kafka $section) (dig "kafka" $section (dict) $v.scorer.settings) (dig "kafka" $section (dict) $v.deduplicator.settings) -}}
 {{- range $properties := $sections -}}

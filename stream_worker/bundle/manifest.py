@@ -65,7 +65,8 @@ class Thresholds(_Closed):
 class Calibration(_Closed):
     """From p_yes to the chance that the star has an event, where a share ``base_rate`` of candidates do.
 
-    A straight line in log odds, fitted to validation stars and shifted to the base rate.
+    A straight line in log odds, fitted to natural streams, whose own share it is, or without any to
+    validation stars weighted to it.
     """
 
     slope: Annotated[float, Field(gt=0)]

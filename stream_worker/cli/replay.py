@@ -88,7 +88,7 @@ def replay() -> None:
 @click.option("--from", "first", type=FROM, help="First night or t_cut.")
 @click.option("--to", "last", type=TO, help="Last night or t_cut.")
 @click.option("--as-of", type=TO, help="As it was known then: nothing produced or observed later exists.")
-@click.option("--bundle", type=_ARCHIVE, help="Another model bundle.")
+@click.option("--bundle", type=_ARCHIVE, help="Another model bundle; bundle_sha256 is not its hash.")
 @click.option("--events", type=_FILE, help="Event list (CSV: event, ra, dec) of a folder of pySIS files.")
 @click.option("--replay-id", help="Name of the replay. [derived from archives, selection, model and rules]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted replay.")
@@ -134,11 +134,12 @@ def run(
     from stream_worker.archives import open_archives
     from stream_worker.archives.pysis_events import read_event_list
     from stream_worker.archives.reading import ArchiveFault
+    from stream_worker.named_bundle import with_bundle
     from stream_worker.replay.selection import Selection
 
     _check_usage(archives, options)
     if bundle is not None:
-        settings = settings.model_copy(update={"bundle": bundle})
+        settings = with_bundle(settings, bundle)
     if options["offline"]:
         require_replay_extra("orjson", "pyarrow")
     try:
@@ -195,13 +196,13 @@ def _tell_faults(opened: Opened, *, skip: bool) -> None:
 def _plan(
     settings: Settings, opened: Opened, selection: Selection, options: dict[str, Any], bar: Progress
 ) -> ReplayPlan:
-    from stream_worker.bundle import load_bundle
+    from stream_worker.named_bundle import named_bundle
     from stream_worker.replay.plan import plan_replay
 
     return plan_replay(
         opened.archives,
         selection,
-        load_bundle(settings.bundle),
+        named_bundle(settings),
         settings,
         replay_id=options["replay_id"],
         say=bar.say,

@@ -2,7 +2,8 @@
 
 One file is one dataset: ``KMTC14_I.pysis`` is CTIO, field BLG14, I band. Columns are HJD, difference
 flux (reference - image, so brightening is negative), its error, mag, mag_err, fwhm (px), sky and secz;
-older files end after mag_err, V-band files have no magnitudes.
+older files end after mag_err, V-band files have no magnitudes. The fwhm of a bad image is -1: it is kept,
+for AlertFinder and the preprocessing to mask such rows.
 """
 
 from __future__ import annotations
@@ -129,7 +130,6 @@ def parse_pysis(text: str, path: Path) -> PysisSeries:
     if not len(table) and not seen_header:
         raise PysisError(path, None, None, text.strip(), "a header or rows of " + " ".join(COLUMNS))
     column = dict(zip(COLUMNS, table[np.argsort(table[:, 0], kind="stable")].T, strict=True))
-    fwhm = np.where(column["fwhm"] == -1.0, np.nan, column["fwhm"])
     light_curve = LightCurve(
         site=name.site,
         dataset=name.field,
@@ -137,7 +137,7 @@ def parse_pysis(text: str, path: Path) -> PysisSeries:
         flux=(-column["delta_flux"]).astype(np.float32),
         flux_err=column["flux_err"].astype(np.float32),
         sky_background=_measured(column["sky"]),
-        fwhm=_measured(fwhm),
+        fwhm=_measured(column["fwhm"]) if (column["fwhm"] > 0.0).any() else None,
         airmass=_measured(column["secz"]),
         psf_quality=None,
     )

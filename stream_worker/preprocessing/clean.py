@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from stream_worker.preprocessing import kernels
-from stream_worker.preprocessing.light_curve import SITES, LightCurve
+from stream_worker.preprocessing.light_curve import SITES, Float64Array, LightCurve
 from stream_worker.preprocessing.merge import MergedSite, merge
 from stream_worker.preprocessing.options import PreprocessingOptions
 from stream_worker.preprocessing.report import (
@@ -19,7 +19,7 @@ from stream_worker.preprocessing.report import (
     SiteReport,
     TooFewObservations,
 )
-from stream_worker.preprocessing.rows import Rows, read_rows
+from stream_worker.preprocessing.rows import HJD, Bounds, Rows, read_rows
 from stream_worker.preprocessing.series import Series
 
 
@@ -53,8 +53,8 @@ class Cleaned:
     @property
     def report(self) -> Report:
         """What was removed so far."""
-        kept = [stop - start for start, stop in pairwise(self.series.bounds)]
-        return report_sites(self, kept, [(0,) * len(LATER_RULES)] * len(SITES))
+        series = self.series
+        return report_sites(self, series.bounds, series.columns[HJD], [(0,) * len(LATER_RULES)] * len(SITES))
 
 
 def clean(
@@ -120,15 +120,19 @@ def enough_observations(bounds: tuple[int, ...], options: PreprocessingOptions) 
     return max(stop - start for start, stop in pairwise(bounds)) >= options.min_points
 
 
-def report_sites(cleaned: Cleaned, kept: Sequence[int], removed_later: Sequence[Sequence[int]]) -> Report:
+def report_sites(
+    cleaned: Cleaned, kept: Bounds, hjd: Float64Array, removed_later: Sequence[Sequence[int]]
+) -> Report:
     """Account for every row, from what came in to what is kept of the cleaned series.
 
     Parameters
     ----------
     cleaned : Cleaned
         The candidate.
-    kept : three int
-        Rows kept, per site.
+    kept : tuple of 4 int
+        Rows kept: those of site i are ``kept[i]:kept[i + 1]``.
+    hjd : float64 [n]
+        Their HJD - 2450000, ascending per site.
     removed_later : three sequences of int
         Rows removed per site by each of `LATER_RULES`.
     """
@@ -140,12 +144,14 @@ def report_sites(cleaned: Cleaned, kept: Sequence[int], removed_later: Sequence[
         merged = cleaned.merged[index]
         removed = dict(zip(RULES, (*removed_first[index], merged.n_old, *removed_later[index]), strict=True))
         removed["duplicate"] += merged.n_repeated
+        first, end = kept[index], kept[index + 1]
         sites.append(
             SiteReport(
                 site=SITES[index],
                 rows_in=stop - start,
-                rows_kept=kept[index],
+                rows_kept=end - first,
                 removed=removed,
+                hjd_last=float(hjd[end - 1]) if end > first else None,
                 auxiliaries=auxiliaries[index],
                 datasets=merged.datasets,
             )

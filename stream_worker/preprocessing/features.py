@@ -109,7 +109,7 @@ def features(
     channels, bounds = kernels.channels(
         series.columns, keep.view(np.uint8), series.bounds, series.source, series.has.view(np.uint8)
     )
-    report = _report(cleaned, bounds, outliers, rules)
+    report = _report(cleaned, bounds, channels[_T], outliers, rules)
     if not enough_observations(bounds, options):
         raise TooFewObservations(report, options.min_points)
     _fill_airmass(channels, bounds, ra, dec)
@@ -120,7 +120,9 @@ def features(
     return Prepared((ctio, saao, sso), t_last, t_break - t_last, (rises[0], rises[1], rises[2]), report)
 
 
-def _report(cleaned: Cleaned, bounds: Bounds, outliers: IntArray, rules: IntArray) -> Report:
+def _report(
+    cleaned: Cleaned, bounds: Bounds, hjd: Float64Array, outliers: IntArray, rules: IntArray
+) -> Report:
     """Account for the outliers (step 7), then for rows where a measured auxiliary is missing (step 8)."""
     before = cleaned.series.bounds
     removed = [[0] * (len(OUTLIER_RULES) + 1) for _ in SITES]
@@ -129,7 +131,7 @@ def _report(cleaned: Cleaned, bounds: Bounds, outliers: IntArray, rules: IntArra
     kept = [stop - start for start, stop in pairwise(bounds)]
     for site, (start, stop) in enumerate(pairwise(before)):
         removed[site][-1] = stop - start - kept[site] - sum(removed[site])
-    return report_sites(cleaned, kept, removed)
+    return report_sites(cleaned, bounds, hjd, removed)
 
 
 def _fill_airmass(channels: Float64Array, bounds: Bounds, ra: float, dec: float) -> None:

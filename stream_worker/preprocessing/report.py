@@ -64,6 +64,8 @@ class SiteReport:
         Rows that reach the network.
     removed : mapping of str to int
         Rows removed, for every name in `RULES`.
+    hjd_last : float or None
+        HJD - 2450000 of the newest row kept; None where none is.
     auxiliaries : tuple of str
         Auxiliary columns that at least one of the datasets has.
     datasets : tuple of DatasetReport
@@ -74,6 +76,7 @@ class SiteReport:
     rows_in: int
     rows_kept: int
     removed: Mapping[str, int]
+    hjd_last: float | None
     auxiliaries: tuple[str, ...]
     datasets: tuple[DatasetReport, ...]
 

@@ -68,7 +68,7 @@ class Metrics:
         )
         self.newest_observation = Gauge(
             "lensnet_site_newest_observation_timestamp_seconds",
-            "Newest observation of the site in any candidate of this process, to see a site gone silent.",
+            "Newest observation used of the site in any candidate of this process: is a site silent?",
             ["site"],
             registry=registry,
         )

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from stream_worker.archives import Archived, open_archives
 from stream_worker.batching import Branches, length_sorted_batches
-from stream_worker.bundle import load_bundle
 from stream_worker.candidate import Candidate
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
+from stream_worker.named_bundle import named_bundle
 from stream_worker.offline import open_steps
 from stream_worker.outputs import OutputWriter
 from stream_worker.plans import candidate_encoder, model_identity
@@ -63,7 +63,7 @@ def breakdown(paths: list[str], workers: int) -> dict[str, float]:
     clock = Clock()
     archives = open_archives(map(Path, paths)).archives
     with clock.step("hash the archives"):
-        plan = plan_replay(archives, Selection(), load_bundle(settings.bundle), settings)
+        plan = plan_replay(archives, Selection(), named_bundle(settings), settings)
     with tempfile.TemporaryDirectory(prefix="lensnet-bench-") as folder:
         checkpoint = Checkpoint(Path(folder))
         work = Work(

@@ -73,6 +73,10 @@ GUARDS = {
         [BASE, REGISTRY, {"settings": {"registry": {"url": None}}}],
         "settings.registry.url is not",
     ),
+    "registry's password of nobody": (
+        [BASE, REGISTRY, {"settings": {"registry": {"username": None}}}],
+        "settings.registry.username is not",
+    ),
     "secret property": (
         [BASE, {"settings": {"kafka": {"properties": {"sasl.password": "hunter2"}}}}],
         "would put a secret into a ConfigMap",

@@ -61,10 +61,11 @@ FIRING: dict[str, tuple[str, list[dict[str, str]]]] = {
         "5m",
         [
             series(
-                "kube_job_status_failed",
+                "kube_job_failed",
                 "1x10",
                 namespace="lensnet",
                 job_name="survey-lensnet-stream-balance-7",
+                condition="true",
             )
         ],
     ),
@@ -115,13 +116,27 @@ QUIET: dict[str, list[dict[str, str]]] = {
         ours("lensnet_model_info", "1x20", provider="cpu", requested_provider="cpu"),
         ours("lensnet_model_info", "1x20", provider="cuda", requested_provider="cuda"),
     ],
-    # another release's, and another job's
+    # complete at its second try, and another job's
     "LensNetBalanceBroken": [
         series(
-            "kube_job_status_failed", "0x10", namespace="lensnet", job_name="survey-lensnet-stream-balance-7"
+            "kube_job_status_failed",
+            "1x10",
+            namespace="lensnet",
+            job_name="survey-lensnet-stream-balance-7",
         ),
         series(
-            "kube_job_status_failed", "1x10", namespace="lensnet", job_name="survey-lensnet-stream-topics"
+            "kube_job_failed",
+            "1x10",
+            namespace="lensnet",
+            job_name="survey-lensnet-stream-balance-7",
+            condition="false",
+        ),
+        series(
+            "kube_job_failed",
+            "1x10",
+            namespace="lensnet",
+            job_name="survey-lensnet-stream-topics",
+            condition="true",
         ),
     ],
     "LensNetBalanceNotChecked": [

@@ -40,7 +40,7 @@ def decoder(name):
 class Bench:
     """A stage with its clock and the topics it writes."""
 
-    def __init__(self, *, rules=None, stored=None, **decoders):
+    def __init__(self, *, rules=None, stored=None, beat=lambda: None, **decoders):
         self.now = 1_900_000_000_000
         self.changelog = dict(stored or {})
         self.watched = WatchedRules(rules or RuleSettings())
@@ -53,6 +53,7 @@ class Bench:
             topics=TOPICS,
             rules=self.watched,
             clock=lambda: self.now,
+            beat=beat,
         )
         self.stage.restore([0])
         self.offset = 0

@@ -16,7 +16,7 @@ TARGET_LABELS = {
 """Labels that Prometheus adds to every sample of the chart's PodMonitor."""
 
 FOREIGN = {
-    "kube_job_status_failed": {"namespace", "job_name", "reason"},
+    "kube_job_failed": {"namespace", "job_name", "condition"},
     "kube_cronjob_status_last_successful_time": {"namespace", "cronjob"},
 }
 """Metrics of kube-state-metrics that the rules use."""

@@ -134,6 +134,16 @@ def test_state_of_the_version_before_is_taken_over():
     assert alerts(heir.run(after_ms=2_000)) == [("UPDATE", "A", "threshold_crossed:possible")]
 
 
+def test_a_large_state_is_restored_with_heartbeats(monkeypatch):
+    monkeypatch.setattr("stream_worker.deduplicate_stage._BEAT_EVERY", 10)
+    bench = Bench()
+    bench.run(bench.records(*(star(f"S{number}", 60 * number) for number in range(25))))
+    beats = []
+    heir = Bench(stored=bench.changelog, beat=lambda: beats.append(1))
+    assert 20 < len(list(heir.stage._groupings[0].stars())) <= 30
+    assert len(beats) == 3
+
+
 def _of_version_1(record):
     plain = [{k: v for k, v in sighting.items() if k != "p_event"} for sighting in record["history"]]
     published = {k: v for k, v in record["published"].items() if k != "p_event"}

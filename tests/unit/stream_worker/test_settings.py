@@ -103,6 +103,7 @@ def test_secrets_are_never_shown():
     environ = {
         "LENSNET_KAFKA__PROPERTIES__SASL_PASSWORD": "hunter2",
         "LENSNET_KAFKA__PROPERTIES__SASL_USERNAME": "worker",
+        "LENSNET_REGISTRY__USERNAME": "worker",
         "LENSNET_REGISTRY__PASSWORD": "hunter3",
     }
     settings = load_settings(environ)
@@ -121,6 +122,16 @@ def test_missing_secret_file_is_a_fault(tmp_path):
     environ = {"LENSNET_KAFKA__SECRET_FILES__SASL_PASSWORD": str(tmp_path / "absent")}
     with pytest.raises(SettingsError, match=r"sasl\.password.*absent"):
         load_settings(environ)
+
+
+@pytest.mark.parametrize("name", ["PASSWORD", "PASSWORD_FILE"])
+@pytest.mark.parametrize("user", [{}, {"LENSNET_REGISTRY__USERNAME": ""}])
+def test_a_password_of_nobody_is_a_fault(name, user, tmp_path):
+    secret = tmp_path / "hunter2"
+    secret.write_text("hunter2")
+    with pytest.raises(SettingsError, match=r"registry: .*set registry\.username") as raised:
+        load_settings({f"LENSNET_REGISTRY__{name}": str(secret), **user})
+    assert "hunter" not in str(raised.value)
 
 
 def test_no_packet_is_taken_that_the_topic_of_light_curves_would_refuse():

@@ -242,18 +242,64 @@ def test_a_redriven_packet_is_linked_to_its_original():
     assert outcome["redriven_from"] == {"topic": "lensnet.candidates", "partition": 4, "offset": 17}
 
 
+def unusable_after(candidate, t, **columns):
+    """The candidate with columns of its light curves replaced from t on."""
+    curves = [
+        replace(
+            curve,
+            **{
+                name: np.where(curve.hjd >= t, value, getattr(curve, name)).astype(np.float32)
+                for name, value in columns.items()
+            },
+        )
+        for curve in candidate.light_curves
+    ]
+    return replace(candidate, light_curves=tuple(curves))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"flux": np.nan}, {"flux_err": 0.0}, {"fwhm": -1.0}, {"psf_quality": 101.0}, {"sky_background": np.nan}],
+    ids=lambda columns: next(iter(columns)),
+)
+def test_what_cleaning_removed_is_no_newest_point(columns):
+    (fresh,) = candidates(1)
+    old = unusable_after(fresh, T_CUT - 10, **columns)
+    outputs = score_stage(Steps()).process(records([packet(fresh), packet(old)]))
+    used, stale = [score for score in read(outputs, TOPICS.scores, "score") if not score["halo"]]
+    assert used["hjd_last"] == max(curve.hjd.max() for curve in fresh.light_curves)
+    assert stale["hjd_last"] == max(curve.hjd[curve.hjd < T_CUT - 10].max() for curve in old.light_curves)
+    assert stale["data_age_days"] > 10
+    assert (used["stale"], stale["stale"]) == (False, True)
+
+
+def test_the_current_magnitude_is_of_the_newest_point_used():
+    candidate = replace(candidates(1)[0], baseline_mag=20.0)
+    t_last = candidate.light_curves[0].hjd[-1]
+    blazing = unusable_after(candidate, t_last, flux=1e6, fwhm=-1.0)
+    absent = unusable_after(candidate, t_last, flux=np.nan)
+    outputs = score_stage(Steps()).process(records([packet(blazing), packet(absent)]))
+    rejected, missing = [score for score in read(outputs, TOPICS.scores, "score") if not score["halo"]]
+    assert rejected["current_mag"] == missing["current_mag"] is not None
+
+
+def current_mag(candidate):
+    report, _ = Steps().prepare(candidate)
+    return current_magnitude(candidate, report)
+
+
 def test_current_magnitude_counts_from_the_baseline():
     candidate = replace(candidates(1)[0], baseline_mag=20.0)
     curve = candidate.light_curves[0]
     t_break = candidate.alertfinder.t_break
     flux = np.where(curve.hjd < t_break, 500.0, 500.0 + 10 ** (0.4 * 8.0)).astype(np.float32)
     bright = replace(candidate, light_curves=(replace(curve, flux=flux),))
-    assert current_magnitude(bright) == pytest.approx(20.0 - 2.5 * np.log10(2), abs=1e-4)
-    assert current_magnitude(replace(bright, baseline_mag=None)) is None
+    assert current_mag(bright) == pytest.approx(20.0 - 2.5 * np.log10(2), abs=1e-4)
+    assert current_mag(replace(bright, baseline_mag=None)) is None
     drowned = replace(
         bright, light_curves=(replace(curve, flux=-1e9 * (curve.hjd > t_break).astype(np.float32)),)
     )
-    assert current_magnitude(drowned) is None
+    assert current_mag(drowned) is None
 
 
 @pytest.mark.parametrize("mark", [-999.0, 999.0, 99.99])

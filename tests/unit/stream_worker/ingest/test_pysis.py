@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_worker.alertfinder import RunDate, scan
+from stream_worker.archives.pysis_events import DETECTION
 from stream_worker.ingest.pysis import PysisError, PysisName, parse_name, parse_pysis, read_pysis
+from stream_worker.preprocessing import clean, trigger
 
 I_FILE = Path("KMTC14_I.pysis")
 HEADER = r"# HJD  \Delta_flux flux_err  mag  mag_err  fwhm  sky  secz"
@@ -110,11 +114,28 @@ def test_v_band_files_have_six_columns_and_no_magnitudes():
 def test_what_was_not_measured_becomes_nan_column_by_column():
     row = "8171.3 -10.0 20.0 nan nan -1.00 786 ___"
     curve = parse(HEADER, ROW, row, "8171.4 nan -nan 19.0 0.1 4.0 -1.00 inf").light_curve
-    np.testing.assert_array_equal(np.isnan(curve.fwhm), [False, True, False])
+    np.testing.assert_array_equal(curve.fwhm, np.array([9.28, -1, 4], dtype=np.float32))
     np.testing.assert_array_equal(np.isnan(curve.airmass), [False, True, True])
     np.testing.assert_array_equal(np.isnan(curve.flux), [False, False, True])
     np.testing.assert_array_equal(np.isnan(curve.flux_err), [False, False, True])
     np.testing.assert_array_equal(curve.sky_background, np.array([786, 786, -1], dtype=np.float32))
+
+
+def test_alertfinder_and_the_preprocessing_mask_the_sentinel_of_fwhm():
+    t = 8171.0 + np.arange(60)
+    quiet = [f"{hjd} {10 * (-1) ** n} 100.0 19.0 0.1 4.0 700 1.2" for n, hjd in enumerate(t[:40])]
+    rise = [(hjd, -500.0 * n) for n, hjd in enumerate(t[40:])]
+    good, failed = (
+        parse(HEADER, *quiet, *(f"{hjd} {df} 100.0 19.0 0.1 {fwhm} 700 1.2" for hjd, df in rise)).light_curve
+        for fwhm in ("4.0", "-1.00")
+    )
+    runs = [RunDate("2018-03-31", t[-1])]
+    assert len(scan([good], runs, DETECTION, DETECTION.thresholds(1.0))) == 1
+    assert scan([failed], runs, DETECTION, DETECTION.thresholds(1.0)) == []
+    assert trigger([failed], t_cut=t[-1]) == replace(
+        trigger([parse(HEADER, *quiet).light_curve], t_cut=t[39]), t_cut=t[-1]
+    )
+    assert clean([failed], t_cut=t[-1]).report.sites[0].removed["fwhm"] == 20
 
 
 def test_a_column_that_was_never_measured_is_none():
@@ -254,7 +275,7 @@ def test_what_was_written_is_read_back(rows, long, header, crlf):
     np.testing.assert_array_equal(curve.hjd, expected[:, 0])
     np.testing.assert_array_equal(curve.flux, (-expected[:, 1]).astype(np.float32))
     np.testing.assert_array_equal(curve.flux_err, expected[:, 2].astype(np.float32))
-    fwhm = np.where(expected[:, 5] == -1.0, np.nan, expected[:, 5])
+    fwhm = expected[:, 5] if (expected[:, 5] > 0.0).any() else np.full(len(expected), np.nan)
     for column, values in (
         (curve.fwhm, fwhm),
         (curve.sky_background, expected[:, 6]),

@@ -93,7 +93,7 @@ def test_the_brightening_is_positive(kb180003):
 
 
 FILES_2018_0002 = {
-    # name: rows, nan magnitudes, fwhm not measured
+    # name: rows, nan magnitudes, fwhm -1
     "KMTA14_I.pysis": (889, 15, 55),
     "KMTC14_I.pysis": (1220, 13, 42),
     "KMTC14_V.pysis": (104, 0, 16),
@@ -104,16 +104,16 @@ FILES_2018_0002 = {
 
 def test_the_survey_files_of_another_event_are_read_with_all_their_dirt(realdata):
     folder = realdata / "kmtnet" / "KMT-2018-BLG-0002"
-    rows = missing_fwhm = 0
-    for name, (n, _, n_no_fwhm) in FILES_2018_0002.items():
+    rows = sentinels = 0
+    for name, (n, _, n_sentinels) in FILES_2018_0002.items():
         curve = read_pysis(folder / name).light_curve
         assert curve.hjd.size == n
-        assert int(np.isnan(curve.fwhm).sum()) == n_no_fwhm
+        assert int((curve.fwhm == -1.0).sum()) == n_sentinels
         assert np.isfinite(curve.flux).all()
         assert curve.sky_background is not None
-        rows, missing_fwhm = rows + n, missing_fwhm + (n_no_fwhm if "_I" in name else 0)
+        rows, sentinels = rows + n, sentinels + (n_sentinels if "_I" in name else 0)
     assert rows == 2986
-    assert missing_fwhm == 129
+    assert sentinels == 129
 
 
 def test_nan_magnitudes_do_not_cost_rows(realdata):

@@ -260,3 +260,5 @@ def test_the_report_accounts_for_every_row(dirty_candidate, seed):
         assert site.rows_in == sum(int(np.sum(~(curve.hjd > T_CUT))) for curve in curves)
         assert site.rows_in == site.rows_kept + sum(site.removed.values())
         assert site.rows_kept == len(result.sites[index])
+        newest = [result.t_last + t for t in result.sites[index][-1:, 0]]
+        assert ([] if site.hjd_last is None else [site.hjd_last]) == pytest.approx(newest, abs=1e-9)
