@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
@@ -91,9 +91,15 @@ class Monitor:
         self.metrics.transactions.labels(self.stage, "aborted").inc()
         log.debug("transaction aborted", reason=reason)
 
-    def assigned(self, partitions: int) -> None:
-        """Note how many partitions this worker now has."""
-        self.metrics.assigned.labels(self.stage).set(partitions)
+    def assigned(self, partitions: Collection[Partition]) -> None:
+        """Note which partitions this worker now has."""
+        self.metrics.assigned.labels(self.stage).set(len(partitions))
+        for topic in {topic for topic, _ in partitions}:
+            self.metrics.lost.labels(topic)  # what never happened is 0, not absent
+
+    def records_lost(self, topic: str, records: int) -> None:
+        """Count records that a topic dropped before its group read them."""
+        self.metrics.lost.labels(topic).inc(records)
 
     def step(self, name: str, seconds: float) -> None:
         """Note how long one step of a batch took."""

@@ -143,8 +143,8 @@ def _run(
         consumer,
         plan.topic,
         settings.loop,
+        monitor,
         offsets_timeout_s=settled_after_s(kafka),
-        on_assignment=monitor.assigned,
         state=state,
     )
     monitor.health.started = True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.reading import TIMEOUT_S, stable_offsets
+from stream_worker.kafka.reading import TIMEOUT_S, stable_offsets, watermark
 from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
@@ -31,6 +31,16 @@ _FATAL_CODES = frozenset(
 )
 
 
+class SourceMonitor(Protocol):
+    """Who hears what becomes of the partitions; all of it is called inside a poll."""
+
+    def assigned(self, partitions: Collection[Partition]) -> None:
+        """Note which partitions the worker now has."""
+
+    def records_lost(self, topic: str, records: int) -> None:
+        """Note records that the topic dropped before its group read them."""
+
+
 class GroupSource:
     """A stage's consumer; all polling happens in :meth:`poll_batch`, outside any transaction.
 
@@ -43,9 +53,9 @@ class GroupSource:
         consumer: Consumer,
         topic: str,
         limits: LoopSettings,
+        monitor: SourceMonitor,
         *,
         offsets_timeout_s: float,
-        on_assignment: Callable[[int], None] = lambda _: None,
         state: PartitionState | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,7 +66,8 @@ class GroupSource:
         self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
         self._rereading: set[Partition] = set()
-        self._on_assignment = on_assignment
+        self._lost_upto: dict[Partition, int] = {}
+        self._monitor = monitor
         self._assigned: set[Partition] = set()
         self._gathered: list[Message] = []
         consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
@@ -179,15 +190,34 @@ class GroupSource:
         """
         try:
             committed = stable_offsets(consumer, partitions, self._offsets_timeout_s) if partitions else []
+            begin = [self._first_kept(partition) for partition in committed]
             if self._state is not None:
                 self._state.restore([p.partition for p in partitions])
         except KafkaException as error:
             raise ConsumerFatal(f"committed offsets or state not read: {error.args[0]}") from error
-        consumer.incremental_assign(committed)
-        self._positions.update({(p.topic, p.partition): p.offset for p in committed if p.offset >= 0})
+        consumer.incremental_assign(begin)
+        self._positions.update({(p.topic, p.partition): p.offset for p in begin if p.offset >= 0})
         self._assigned |= _keys(partitions)
-        self._on_assignment(len(self._assigned))
+        self._monitor.assigned(self._assigned)
         log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _first_kept(self, committed: TopicPartition) -> TopicPartition:
+        """Where to begin: the committed offset, or the first record that is left behind it.
+
+        What was dropped in between is told as lost, once. Raises KafkaException.
+        """
+        topic, number, offset = committed.topic, committed.partition, committed.offset
+        if offset < 0:  # a group that begins has lost nothing
+            return committed
+        low, _ = watermark(self._consumer, committed, TIMEOUT_S)
+        if low <= offset:
+            return committed
+        first = max(offset, self._lost_upto.get((topic, number), 0))
+        if first < low:
+            self._lost_upto[topic, number] = low
+            log.error("records lost to retention", topic=topic, partition=number, first=first, last=low - 1)
+            self._monitor.records_lost(topic, low - first)
+        return TopicPartition(topic, number, low)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions)
@@ -207,7 +237,7 @@ class GroupSource:
             self._state.drop([p.partition for p in partitions])
         # in place: poll_batch holds the same list while this callback runs inside its poll
         self._gathered[:] = [m for m in self._gathered if (m.topic(), m.partition()) not in gone]
-        self._on_assignment(len(self._assigned))
+        self._monitor.assigned(self._assigned)
 
 
 def _keys(partitions: list[TopicPartition]) -> set[Partition]:

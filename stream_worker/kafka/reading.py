@@ -120,11 +120,14 @@ def watermarks(
     if not partitions:
         raise _local_error(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist")
     asked = partitions.keys() if wanted is None else partitions.keys() & set(wanted)
-    return {n: _watermark(consumer, TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
+    return {n: watermark(consumer, TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
 
 
-def _watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
-    """Ask again while a partition that exists has no leader: a broker that was away comes back."""
+def watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """Low and high watermark of one partition, as `watermarks` tells them.
+
+    Asks again while a partition that exists has no leader: a broker that was away comes back.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
