@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -34,8 +34,8 @@ _FATAL_CODES = frozenset(
 class SourceMonitor(Protocol):
     """Who hears what becomes of the partitions; all of it is called inside a poll."""
 
-    def assigned(self, partitions: Collection[Partition]) -> None:
-        """Note which partitions the worker now has."""
+    def assigned(self, partitions: Collection[Partition], begun: Mapping[Partition, int]) -> None:
+        """Note which partitions the worker now has, and where it begins with new ones."""
 
     def records_lost(self, topic: str, records: int) -> None:
         """Note records that the topic dropped before its group read them."""
@@ -196,9 +196,10 @@ class GroupSource:
         except KafkaException as error:
             raise ConsumerFatal(f"committed offsets or state not read: {error.args[0]}") from error
         consumer.incremental_assign(begin)
-        self._positions.update({(p.topic, p.partition): p.offset for p in begin if p.offset >= 0})
+        begun = {(p.topic, p.partition): p.offset for p in begin if p.offset >= 0}
+        self._positions.update(begun)
         self._assigned |= _keys(partitions)
-        self._monitor.assigned(self._assigned)
+        self._monitor.assigned(self._assigned, begun)
         log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
 
     def _first_kept(self, committed: TopicPartition) -> TopicPartition:
@@ -237,7 +238,7 @@ class GroupSource:
             self._state.drop([p.partition for p in partitions])
         # in place: poll_batch holds the same list while this callback runs inside its poll
         self._gathered[:] = [m for m in self._gathered if (m.topic(), m.partition()) not in gone]
-        self._monitor.assigned(self._assigned)
+        self._monitor.assigned(self._assigned, {})
 
 
 def _keys(partitions: list[TopicPartition]) -> set[Partition]:

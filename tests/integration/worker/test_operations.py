@@ -11,14 +11,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 
 import pytest
+from confluent_kafka import TopicPartition
+from prometheus_client import CollectorRegistry
 from support.candidates import make_candidates
 from support.stream import Stream
 
 from stream_worker.dev_kafka import kafka_node
+from stream_worker.kafka.clients import group_consumer, transactional_producer
+from stream_worker.kafka.consumer import GroupSource
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
+from stream_worker.monitor import Monitor
 from stream_worker.settings import Settings
+from stream_worker.telemetry.health import Health
+from stream_worker.telemetry.metrics import Metrics
 
 
 def probe(worker: WorkerProcess, name: str) -> int:
@@ -120,6 +128,45 @@ def test_a_signal_drains_and_exits_with_zero(kafka, topic_prefix, tmp_path, numb
     assert not book.missing
     assert not book.double
     assert not book.unknown
+
+
+def test_the_lag_of_a_worker_that_has_not_yet_committed_counts_from_what_was_committed(kafka, topic_prefix):
+    stream = Stream(kafka, topic_prefix, partitions=1)
+    settings, topic = stream.settings, stream.settings.topics.candidates
+    stream.produce_raw([b"packet"] * 8)
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), settings.topics)
+
+    def source():
+        consumer = group_consumer(
+            settings.kafka,
+            settings.score.group_id,
+            "test",
+            on_error=monitor.client_error,
+            on_statistics=monitor.statistics,
+        )
+        return GroupSource(consumer, topic, settings.loop, monitor, offsets_timeout_s=30)
+
+    def lag():
+        return registry.get_sample_value("lensnet_consumer_lag", {"topic": topic, "partition": "0"})
+
+    producer = transactional_producer(settings.kafka, f"{topic_prefix}test", "test", lambda _: None)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    with closing(source()) as before:
+        while (batch := before.poll_batch()) is None:
+            pass
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, 5)], batch.group_metadata, 30)
+        producer.commit_transaction(30)
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), settings.topics)
+    monitor.aborted("the first batch does not get through")
+    with closing(source()) as after:
+        deadline = time.monotonic() + 30
+        while lag() is None:
+            assert time.monotonic() < deadline
+            after.poll_batch()
+    assert lag() == 3
 
 
 @pytest.mark.timeout(240)

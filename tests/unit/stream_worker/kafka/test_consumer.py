@@ -44,10 +44,11 @@ class FakeMessage:
 
 class Ear:
     def __init__(self):
-        self.counts, self.lost = [], []
+        self.counts, self.begun, self.lost = [], [], []
 
-    def assigned(self, partitions):
+    def assigned(self, partitions, begun):
         self.counts.append(len(partitions))
+        self.begun.append(dict(begun))
 
     def records_lost(self, topic, records):
         self.lost.append((topic, records))
@@ -341,4 +342,5 @@ def test_records_that_retention_took_before_they_were_read_are_told_once():
     assert [line for line in logs if line["log_level"] == "error"] == [told | {"first": 14, "last": 30}]
     assert ear.lost == [("in", 17)]
     assert consumer.assigned == [(0, 31)]
+    assert ear.begun == [{("in", 0): 31, ("in", 1): 31}, {}, {("in", 0): 31}]
     assert batch.next_offsets == {("in", 0): 32, ("in", 1): 31}
