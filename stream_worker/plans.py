@@ -71,7 +71,14 @@ def score_plan(settings: Settings) -> StagePlan:
             on_scored=_count_scores(metrics),
         )
 
-    return StagePlan("score", settings.topics.candidates, settings.score.group_id, build)
+    topics = settings.topics
+    return StagePlan(
+        "score",
+        topics.candidates,
+        settings.score.group_id,
+        build,
+        outputs=(topics.scores, topics.lightcurves, topics.quarantine, topics.outcomes),
+    )
 
 
 def deduplicate_plan(settings: Settings) -> StagePlan:
@@ -94,12 +101,14 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             clock=now_ms,
         )
 
+    topics = settings.topics
     return StagePlan(
         "deduplicate",
-        settings.topics.scores,
+        topics.scores,
         settings.deduplicate.group_id,
         build,
-        changelog=settings.topics.neighbours,
+        outputs=(topics.scored, topics.quarantine, topics.outcomes),
+        changelog=topics.neighbours,
     )
 
 

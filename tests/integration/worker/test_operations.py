@@ -20,11 +20,12 @@ from support.candidates import make_candidates
 from support.stream import Stream
 
 from stream_worker.dev_kafka import kafka_node
-from stream_worker.kafka.clients import group_consumer, transactional_producer
+from stream_worker.kafka.clients import admin_client, group_consumer, transactional_producer
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
+from stream_worker.local_stream.stream import own_names, worker_environment
 from stream_worker.monitor import Monitor
-from stream_worker.settings import Settings
+from stream_worker.settings import Settings, load_settings
 from stream_worker.telemetry.health import Health
 from stream_worker.telemetry.metrics import Metrics
 
@@ -110,6 +111,33 @@ def test_a_port_in_use_is_refused(tmp_path):
         port = taken.getsockname()[1]
         text = refused({"LENSNET_HTTP__PORT": str(port), "LENSNET_HTTP__HOST": "127.0.0.1"}, "deduplicate")
     assert f"127.0.0.1:{port}" in text
+
+
+@pytest.mark.parametrize("stage", ["score", "deduplicate"])
+def test_missing_topics_are_named_together(kafka, topic_prefix, stage):
+    settings = load_settings({}, overrides={"kafka": {"bootstrap_servers": kafka}, **own_names(topic_prefix)})
+    text = refused(worker_environment(settings), stage)
+    (fault,) = [json.loads(line)["fault"] for line in text.splitlines() if '"cannot start"' in line]
+    topics = settings.topics
+    own = {
+        "score": {topics.candidates, topics.scores, topics.lightcurves},
+        "deduplicate": {topics.scores, topics.neighbours, topics.scored},
+    }
+    named = set(fault.partition(": ")[2].partition(" (")[0].split(", "))
+    assert named == own[stage] | {topics.quarantine, topics.outcomes}
+    assert "stream-worker topics create" in fault
+    assert ("stream-worker rebuild" in fault) == (stage == "deduplicate")
+
+
+@pytest.mark.parametrize("stage", ["score", "deduplicate"])
+def test_a_missing_output_is_named_alone(kafka, topic_prefix, stage):
+    stream = Stream(kafka, topic_prefix, partitions=1)
+    outcomes = stream.settings.topics.outcomes
+    admin = admin_client(stream.settings.kafka, "test")
+    admin.delete_topics([outcomes])[outcomes].result(30)
+    assert f"topics that do not exist: {outcomes} (stream-worker topics create)" in refused(
+        stream.environ, stage
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
