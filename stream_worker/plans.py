@@ -19,6 +19,7 @@ from stream_worker.codec.registry import HttpRegistry, RegistrationRefusedError
 from stream_worker.deduplicate_stage import ALERT_SCHEMA, RETRACT_SCHEMA, DeduplicateStage
 from stream_worker.framing import confluent, single_object
 from stream_worker.kafka.changelog import latest_values
+from stream_worker.kafka.reading import ATTEMPT_S
 from stream_worker.monitor import Monitor
 from stream_worker.outcome import OUTCOME_SCHEMA
 from stream_worker.outputs import Frame, OutputWriter
@@ -93,7 +94,13 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             decode_score=record_decoder(settings, "score"),
             decode_retract=record_decoder(settings, "retract"),
             decode_state=record_decoder(settings, "neighbour"),
-            read_state=partial(latest_values, settings.kafka, settings.topics.neighbours, beat=monitor.beat),
+            read_state=partial(
+                latest_values,
+                settings.kafka,
+                settings.topics.neighbours,
+                beat=monitor.beat,
+                timeout_s=ATTEMPT_S,
+            ),
             writer=OutputWriter(frame),
             quarantine=_quarantine(settings, "deduplicate", frame),
             topics=settings.topics,

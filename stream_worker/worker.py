@@ -151,6 +151,8 @@ def _run(
         monitor,
         offsets_timeout_s=settled_after_s(kafka),
         state=state,
+        should_stop=stop.is_set,
+        pause=stop.wait,
     )
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,8 +21,12 @@ from support.candidates import make_candidates
 from support.stream import Stream
 
 from stream_worker.dev_kafka import kafka_node
+from stream_worker.kafka.changelog import latest_values
 from stream_worker.kafka.clients import admin_client, group_consumer, transactional_producer
 from stream_worker.kafka.consumer import GroupSource
+from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.kafka.reading import committed_offsets
+from stream_worker.kafka.transaction import KafkaTransactions
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
 from stream_worker.local_stream.stream import own_names, worker_environment
 from stream_worker.monitor import Monitor
@@ -222,6 +227,55 @@ def test_a_broker_that_goes_away_and_comes_back(tmp_path):
             assert books[0].outcomes == {"SCORED": 80}
             worker.process.terminate()
             assert worker.process.wait(60) == 0, worker.tail()
+
+
+@pytest.mark.timeout(600)
+def test_a_broker_that_goes_away_during_an_assignment_is_waited_for(tmp_path):
+    """For longer than the group waits for the member, too."""
+    with kafka_node() as node:
+        stream = Stream(node.bootstrap_servers, "assigning-", partitions=1, max_poll_interval_ms=10_000)
+        settings, topics, group = stream.settings, stream.settings.topics, stream.settings.score.group_id
+        stream.produce_raw([b"packet"] * 3)
+        monitor = Monitor("score", Health(60), Metrics(CollectorRegistry(), "score"), topics)
+        returns = threading.Timer(12, node.start)
+
+        class Interrupted:
+            def restore(self, partitions):
+                if not returns.ident:
+                    node.stop()
+                    returns.start()
+                latest_values(settings.kafka, topics.neighbours, partitions, timeout_s=5)
+
+            def drop(self, partitions):
+                pass
+
+            def idle_s(self):
+                return 0.5
+
+        consumer = group_consumer(
+            settings.kafka, group, "test", on_error=monitor.client_error, on_statistics=monitor.statistics
+        )
+        sink = KafkaTransactions(
+            transactional_producer(settings.kafka, "assigning", "test", monitor.client_error), timeout_s=10
+        )
+        assert sink.open()
+        source = GroupSource(
+            consumer, topics.candidates, settings.loop, monitor, offsets_timeout_s=40, state=Interrupted()
+        )
+        with closing(source):
+            deadline, done = time.monotonic() + 300, False
+            while not done:
+                assert time.monotonic() < deadline
+                batch = source.poll_batch()
+                if batch is None:
+                    continue
+                try:
+                    sink.commit([], batch)
+                except TransactionAborted:
+                    source.rewind(batch)
+                else:
+                    done = committed_offsets(settings.kafka, group, topics.candidates) == {0: 3}
+        returns.join()
 
 
 def test_a_worker_waits_for_a_broker_that_is_not_there_yet_and_can_be_stopped(tmp_path):

@@ -45,6 +45,13 @@ class FakeMessage:
 class Ear:
     def __init__(self):
         self.counts, self.begun, self.lost = [], [], []
+        self.beats, self.unreachable = 0, 0
+
+    def beat(self):
+        self.beats += 1
+
+    def broker_unreachable(self):
+        self.unreachable += 1
 
     def assigned(self, partitions, begun):
         self.counts.append(len(partitions))
@@ -344,3 +351,62 @@ def test_records_that_retention_took_before_they_were_read_are_told_once():
     assert consumer.assigned == [(0, 31)]
     assert ear.begun == [{("in", 0): 31, ("in", 1): 31}, {}, {("in", 0): 31}]
     assert batch.next_offsets == {("in", 0): 32, ("in", 1): 31}
+
+
+AWAY = [KafkaError(code) for code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._WAIT_COORD)]
+
+
+def test_a_broker_that_is_out_of_reach_at_an_assignment_is_waited_for():
+    consumer = StatefulConsumer([rebalance("assign", 0), FakeMessage(0, 7)], [*AWAY[:2], {0: 7}, {0: 7}])
+    ear, pauses = Ear(), []
+
+    class AwayState(FakeState):
+        def restore(self, partitions):
+            super().restore(partitions)
+            if len(self.events) == 1:
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    state = AwayState()
+    made = GroupSource(
+        consumer, "in", LoopSettings(), ear, offsets_timeout_s=30, state=state, pause=pauses.append
+    )
+    assert [record.offset for record in made.poll_batch().records] == [7]
+    assert ear.unreachable == 3
+    assert ear.beats >= 4
+    assert pauses == [0.2, 0.4, 0.8]
+    assert state.events == [("restore", 0), ("restore", 0)]
+
+
+def test_a_stop_ends_the_wait_for_a_broker_and_nothing_is_assigned():
+    consumer = StatefulConsumer([rebalance("assign", 0)], [AWAY[0], AWAY[0]])
+    ear, stop = Ear(), []
+    made = GroupSource(
+        consumer,
+        "in",
+        LoopSettings(),
+        ear,
+        offsets_timeout_s=30,
+        should_stop=lambda: bool(stop),
+        pause=stop.append,
+    )
+    assert made.poll_batch() is None
+    assert consumer.assigned == []
+    assert ear.counts == []
+
+
+def test_a_coordinator_that_does_not_come_back_in_time_is_still_waited_for():
+    class NoCoordinator(FakeConsumer):
+        def committed(self, partitions, timeout):
+            raise KafkaException(AWAY[2])
+
+    stop = []
+    made = GroupSource(
+        NoCoordinator([rebalance("assign", 0)]),
+        "in",
+        LoopSettings(),
+        Ear(),
+        offsets_timeout_s=0.1,
+        should_stop=lambda: len(stop) > 2,
+        pause=stop.append,
+    )
+    assert made.poll_batch() is None
