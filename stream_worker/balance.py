@@ -48,6 +48,9 @@ def balance_stages(
     Reads every source record whole only to learn its offset, and keeps none: offsets alone don't tell
     records from transaction markers and aborted records.
 
+    Records that retention took before their group read them are told only until the group has gone on
+    behind them: no topic knows of them any more.
+
     Parameters
     ----------
     window
@@ -73,6 +76,8 @@ def balance_stages(
     )
     consumer = clients.plain_consumer(kafka, "lensnet-balance")
     try:
+        # before the committed offsets: what is gone by then below them was never read
+        kept_before = {stage: _first_kept(consumer, topic) for stage, topic, _ in plan}
         # in this order: what lies below a committed offset is held, or has its outcome below these ends,
         # in a transaction that may still be ending; and an outcome has its source
         committed = {stage: committed_offsets(kafka, group, topic) for stage, topic, group in plan}
@@ -84,9 +89,7 @@ def balance_stages(
             for stage, topic, _ in plan
         }
         # after the source was read: retention may have moved on meanwhile
-        first_kept = {
-            stage: {n: low for n, (low, _) in watermarks(consumer, topic).items()} for stage, topic, _ in plan
-        }
+        first_kept = {stage: _first_kept(consumer, topic) for stage, topic, _ in plan}
     finally:
         consumer.close()
     return [
@@ -99,10 +102,15 @@ def balance_stages(
             held=held.get(stage, ()),
             window=window,
             first_kept=first_kept[stage],
+            kept_before=kept_before[stage],
             complete_since=complete_since,
         )
         for stage, topic, _ in plan
     ]
+
+
+def _first_kept(consumer: Consumer, topic: str) -> dict[int, int]:
+    return {n: low for n, (low, _) in watermarks(consumer, topic).items()}
 
 
 def _read_outcomes(

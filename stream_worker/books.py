@@ -42,6 +42,13 @@ class Window:
         timed = self.since_ms is not None or self.until_ms is not None
         return not timed and _between(position[1], self.since_offset, self.until_offset)
 
+    def offsets(self, first: int, upto: int) -> range:
+        """Offsets from ``first`` to before ``upto`` that could be inside: of their time nothing is known."""
+        if self.since_ms is not None or self.until_ms is not None:
+            return range(0)
+        low = first if self.since_offset is None else max(first, self.since_offset)
+        return range(low, upto if self.until_offset is None else min(upto, self.until_offset))
+
 
 EVERYTHING = Window()
 
@@ -54,6 +61,9 @@ def _between(value: int, low: int | None, high: int | None) -> bool:
 class StageBalance:
     """The books of one stage.
 
+    ``lost``: partition, first and last offset of what the source dropped before the group read it. It is
+    known only until the group commits an offset behind it: a gap in the outcomes may as well be that of a
+    transaction's mark. The worker that met the loss has logged and counted it.
     ``missing``: below the committed offset, without an outcome. ``double``: with more than one.
     ``unknown``: outcomes for records that the source never held. ``expired``: outcomes for records that
     the source no longer keeps. ``held``: processed records that wait in the changelog for stronger
@@ -70,6 +80,7 @@ class StageBalance:
     missing: list[Position] = field(default_factory=list)
     double: list[Position] = field(default_factory=list)
     unknown: list[Position] = field(default_factory=list)
+    lost: list[tuple[int, int, int]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     expired: int = 0
     held: int = 0
@@ -78,8 +89,8 @@ class StageBalance:
 
     @property
     def clean(self) -> bool:
-        """Whether every source record that was processed has exactly one outcome or is held."""
-        return not self.missing and not self.double and not self.unknown
+        """Whether nothing was lost, and every source record that was processed has one outcome or is held."""
+        return not (self.lost or self.missing or self.double or self.unknown)
 
     @property
     def balanced(self) -> bool:
@@ -101,6 +112,7 @@ class StageBalance:
             "source_records": self.source_records,
             "outcomes": dict(sorted(self.outcomes.items())),
             "reasons": dict(sorted(self.reasons.items())),
+            "lost": [list(lost) for lost in sorted(self.lost)],
             "missing": [list(position) for position in sorted(self.missing)],
             "double": [list(position) for position in sorted(self.double)],
             "unknown": [list(position) for position in sorted(self.unknown)],
@@ -123,6 +135,7 @@ def settle(
     held: Collection[Position] = (),
     window: Window = EVERYTHING,
     first_kept: Mapping[int, int] | None = None,
+    kept_before: Mapping[int, int] | None = None,
     complete_since: int | None = None,
 ) -> StageBalance:
     """Compare source records with their outcomes.
@@ -139,11 +152,17 @@ def settle(
         Only source records inside it are looked at.
     first_kept
         The first offset per partition that the source topic still keeps.
+    kept_before
+        The same, before ``committed`` was looked up: what was gone by then below it will never be read.
     complete_since
         Outcomes older than this, ms, may be gone: only source records as young are called missing.
     """
     wanted = {at for at, timestamp in source.items() if window.holds(at, timestamp)}
     books = StageBalance(stage, topic, source_records=len(wanted), complete_since=complete_since)
+    for n, low in (kept_before or {}).items():
+        gone = window.offsets(committed.get(n, low), low)
+        if gone:
+            books.lost.append((n, gone[0], gone[-1]))
     seen: Counter[Position] = Counter()
     for entry in outcomes:
         at = entry.position

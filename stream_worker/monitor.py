@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
@@ -92,9 +92,18 @@ class Monitor:
         self.metrics.transactions.labels(self.stage, "aborted").inc()
         log.debug("transaction aborted", reason=reason)
 
-    def assigned(self, partitions: int) -> None:
-        """Note how many partitions this worker now has."""
-        self.metrics.assigned.labels(self.stage).set(partitions)
+    def assigned(self, partitions: Collection[Partition], begun: Mapping[Partition, int]) -> None:
+        """Note which partitions this worker now has, and where it begins with new ones."""
+        for gone in self._positions.keys() - set(partitions):
+            del self._positions[gone]
+        self._positions.update(begun)
+        self.metrics.assigned.labels(self.stage).set(len(partitions))
+        for topic in {topic for topic, _ in partitions}:
+            self.metrics.lost.labels(topic)  # what never happened is 0, not absent
+
+    def records_lost(self, topic: str, records: int) -> None:
+        """Count records that a topic dropped before its group read them."""
+        self.metrics.lost.labels(topic).inc(records)
 
     def step(self, name: str, seconds: float) -> None:
         """Note how long one step of a batch took."""
@@ -125,7 +134,6 @@ class Monitor:
         number = int(partition["partition"])
         if not partition.get("desired"):
             # another worker has it now: a lag that stays here would be counted twice
-            self._positions.pop((topic, number), None)
             self._backlog.lag(topic, number, None)
             with suppress(KeyError):
                 self.metrics.lag.remove(topic, str(number))
@@ -147,14 +155,14 @@ def partition_lag(partition: Mapping[str, Any], committed: int | None, *, retryi
     """Records that a partition still holds for its group; None while that is not known.
 
     Librdkafka's own ``consumer_lag`` compares with the offset that it found committed at the assignment:
-    it never hears of offsets that a transaction commits.
+    it never hears of offsets that a transaction commits, and of none where the assignment names them.
 
     Parameters
     ----------
     partition
         Librdkafka's statistics of one partition; they come between two batches.
     committed
-        Next offset as this process last committed it, None before its first commit.
+        Next offset as it was last committed, by this process or before it; None if the group never did.
     retrying
         The last batch was rewound.
     """

@@ -19,6 +19,7 @@ from stream_worker.codec.registry import HttpRegistry, RegistrationRefusedError
 from stream_worker.deduplicate_stage import ALERT_SCHEMA, RETRACT_SCHEMA, DeduplicateStage
 from stream_worker.framing import confluent, single_object
 from stream_worker.kafka.changelog import latest_values
+from stream_worker.kafka.reading import ATTEMPT_S
 from stream_worker.monitor import Monitor
 from stream_worker.named_bundle import named_bundle
 from stream_worker.outcome import OUTCOME_SCHEMA
@@ -72,7 +73,14 @@ def score_plan(settings: Settings) -> StagePlan:
             on_scored=_count_scores(metrics),
         )
 
-    return StagePlan("score", settings.topics.candidates, settings.score.group_id, build)
+    topics = settings.topics
+    return StagePlan(
+        "score",
+        topics.candidates,
+        settings.score.group_id,
+        build,
+        outputs=(topics.scores, topics.lightcurves, topics.quarantine, topics.outcomes),
+    )
 
 
 def deduplicate_plan(settings: Settings) -> StagePlan:
@@ -87,7 +95,13 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             decode_score=record_decoder(settings, "score"),
             decode_retract=record_decoder(settings, "retract"),
             decode_state=record_decoder(settings, "neighbour"),
-            read_state=partial(latest_values, settings.kafka, settings.topics.neighbours, beat=monitor.beat),
+            read_state=partial(
+                latest_values,
+                settings.kafka,
+                settings.topics.neighbours,
+                beat=monitor.beat,
+                timeout_s=ATTEMPT_S,
+            ),
             writer=OutputWriter(frame),
             quarantine=_quarantine(settings, "deduplicate", frame),
             topics=settings.topics,
@@ -96,12 +110,14 @@ def deduplicate_plan(settings: Settings) -> StagePlan:
             beat=monitor.beat,
         )
 
+    topics = settings.topics
     return StagePlan(
         "deduplicate",
-        settings.topics.scores,
+        topics.scores,
         settings.deduplicate.group_id,
         build,
-        changelog=settings.topics.neighbours,
+        outputs=(topics.scored, topics.quarantine, topics.outcomes),
+        changelog=topics.neighbours,
     )
 
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import structlog
+from confluent_kafka import KafkaException
 from prometheus_client import CollectorRegistry
 
 from stream_worker.kafka import clients
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 OK, FAILED, CONFIG = 0, 1, 2
+_ATTEMPT_S = 5.0
 
 ProducerFactory = Callable[[KafkaSettings, str, str, clients.ErrorCallback], TransactionalProducer]
 
@@ -54,16 +56,18 @@ class StartupFaults(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """What a stage brings: where it reads, in which group, and how it is built.
+    """What a stage brings: where it reads, in which group, what it writes, and how it is built.
 
-    ``build`` verifies all that the stage needs (bundle, registry) and raises StartupFaults. ``changelog``
-    is the topic of a stage that remembers: its partitions are those of ``topic``.
+    ``build`` verifies all that the stage needs (bundle, registry) and raises StartupFaults. ``outputs`` are
+    the topics that it writes. ``changelog`` is one more, of a stage that remembers: its partitions are those
+    of ``topic``.
     """
 
     name: str
     topic: str
     group_id: str
     build: Callable[[Monitor, Metrics], Stage]
+    outputs: tuple[str, ...]
     changelog: str | None = None
 
 
@@ -134,7 +138,8 @@ def _run(
     )
     if not sink.open():
         return OK
-    _check_partitions(plan, settings)
+    if not _check_topics(plan, settings, monitor, stop):
+        return OK
     consumer = clients.group_consumer(
         kafka, plan.group_id, worker, on_error=monitor.client_error, on_statistics=monitor.statistics
     )
@@ -143,9 +148,11 @@ def _run(
         consumer,
         plan.topic,
         settings.loop,
+        monitor,
         offsets_timeout_s=settled_after_s(kafka),
-        on_assignment=monitor.assigned,
         state=state,
+        should_stop=stop.is_set,
+        pause=stop.wait,
     )
     monitor.health.started = True
     log.info("subscribed", topic=plan.topic, group=plan.group_id, transactional_id=transactional_id)
@@ -170,20 +177,44 @@ def _check_and_build(plan: StagePlan, settings: Settings, monitor: Monitor, metr
     return stage
 
 
-def _check_partitions(plan: StagePlan, settings: Settings) -> None:
-    """Refuse to start where the state of a partition could not be kept beside it."""
-    if plan.changelog is None:
-        return
-    names = (plan.topic, plan.changelog)
-    counts = partition_counts(clients.admin_client(settings.kafka, plan.name), names)
-    missing = [name for name in names if name not in counts]
-    if missing:
-        hint = "stream-worker topics create; stream-worker rebuild if it was lost"
-        raise StartupFaults([f"topic {name} does not exist ({hint})" for name in missing])
-    if counts[plan.topic] != counts[plan.changelog]:
-        raise StartupFaults(
-            [f"partitions differ, expected as many: {', '.join(f'{n} {counts[n]}' for n in names)}"]
-        )
+def _check_topics(plan: StagePlan, settings: Settings, monitor: Monitor, stop: threading.Event) -> bool:
+    """Refuse to start where topics are missing, or the state of a partition could not be kept beside it.
+
+    Blocks until a broker has answered (True) or a stop is wanted (False).
+
+    Raises
+    ------
+    StartupFaults
+        With every topic that doesn't exist.
+    """
+    names = [name for name in (plan.topic, plan.changelog, *plan.outputs) if name is not None]
+    admin = clients.admin_client(settings.kafka, plan.name)
+    while not stop.is_set():
+        try:
+            counts = partition_counts(admin, names, _ATTEMPT_S)
+        except KafkaException as error:
+            log.warning("topics not yet known, retrying", error=error.args[0].str())
+            monitor.broker_unreachable()
+            stop.wait(settings.loop.backoff_initial_s)
+        else:
+            if faults := _topic_faults(plan, names, counts):
+                raise StartupFaults(faults)
+            return True
+    return False
+
+
+def _topic_faults(plan: StagePlan, names: list[str], counts: Mapping[str, int]) -> list[str]:
+    faults = []
+    if missing := [name for name in names if name not in counts]:
+        hint = "stream-worker topics create"
+        if plan.changelog in missing:
+            hint += f"; stream-worker rebuild if {plan.changelog} was lost"
+        faults.append(f"topics that do not exist: {', '.join(missing)} ({hint})")
+    pair = {name: n for name, n in counts.items() if name in (plan.topic, plan.changelog)}
+    if len(set(pair.values())) > 1:
+        differing = ", ".join(f"{name} {n}" for name, n in pair.items())
+        faults.append(f"partitions differ, expected as many: {differing}")
+    return faults
 
 
 def _tracing(stack: ExitStack, settings: Settings, stage: str) -> TracerProvider | None:

@@ -39,7 +39,8 @@ def balance(
     """Compare every source record of both stages with the outcomes written for it.
 
     Reads the topics from their start. Exit code 1, and a list, if any processed record has no outcome or
-    more than one, or an outcome has no record. Records that still wait, or that the grouping stage holds
+    more than one, an outcome has no record, or a topic dropped records before they were read (told until
+    its stage has gone on behind them). Records that still wait, or that the grouping stage holds
     back for stronger neighbours, are reported.
     """
     window = _window(since, until)
@@ -92,6 +93,9 @@ def _print(console: Console, books: list[StageBalance], *, records: bool) -> Non
             parts = (entry.outcome.lower(), entry.reason, entry.group_id, entry.candidate_id)
             text = f"  {stage.topic}[{partition}]@{offset}  {'  '.join(filter(None, parts))}"
             console.print(text, markup=False, soft_wrap=True)
+        for partition, first, last in sorted(stage.lost):
+            text = f"  lost: {stage.topic}[{partition}]@{first} to {last}: dropped before they were read"
+            console.print(text, style="red")
         for name in ("missing", "double", "unknown"):
             for partition, offset in sorted(getattr(stage, name)):
                 console.print(f"  {name}: {stage.topic}[{partition}]@{offset}", style="red")

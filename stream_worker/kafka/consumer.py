@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.reading import TIMEOUT_S, stable_offsets
+from stream_worker.kafka.reading import ATTEMPT_S, TIMEOUT_S, out_of_reach, stable_offsets, watermark
 from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
@@ -31,11 +31,36 @@ _FATAL_CODES = frozenset(
 )
 
 
+class SourceMonitor(Protocol):
+    """Who hears what becomes of the partitions; all of it is called inside a poll."""
+
+    def beat(self) -> None:
+        """Note that the loop is alive."""
+
+    def broker_unreachable(self) -> None:
+        """Note that it is, and that a call failed for want of a broker."""
+
+    def assigned(self, partitions: Collection[Partition], begun: Mapping[Partition, int]) -> None:
+        """Note which partitions the worker now has, and where it begins with new ones."""
+
+    def records_lost(self, topic: str, records: int) -> None:
+        """Note records that the topic dropped before its group read them."""
+
+
 class GroupSource:
     """A stage's consumer; all polling happens in :meth:`poll_batch`, outside any transaction.
 
     Rebalance callbacks run inside the poll, so what is revoked is dropped from the batch being
     gathered, and a batch handed out is finished or aborted before the next poll can lose partitions.
+
+    Parameters
+    ----------
+    offsets_timeout_s
+        How long committed offsets may be held up by an open transaction.
+    should_stop
+        Ends the wait for a broker that is out of reach at an assignment.
+    pause
+        Waits for some seconds, or until a stop is wanted.
     """
 
     def __init__(
@@ -43,12 +68,16 @@ class GroupSource:
         consumer: Consumer,
         topic: str,
         limits: LoopSettings,
+        monitor: SourceMonitor,
         *,
         offsets_timeout_s: float,
-        on_assignment: Callable[[int], None] = lambda _: None,
         state: PartitionState | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._should_stop = should_stop
+        self._pause = pause
         self._consumer = consumer
         self._limits = limits
         self._monotonic = monotonic
@@ -56,7 +85,8 @@ class GroupSource:
         self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
         self._rereading: set[Partition] = set()
-        self._on_assignment = on_assignment
+        self._lost_upto: dict[Partition, int] = {}
+        self._monitor = monitor
         self._assigned: set[Partition] = set()
         self._gathered: list[Message] = []
         consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
@@ -177,17 +207,68 @@ class GroupSource:
         come before the state: the transactions behind them have ended, so what they wrote to the changelog
         lies below its end, which is looked up after them.
         """
-        try:
-            committed = stable_offsets(consumer, partitions, self._offsets_timeout_s) if partitions else []
-            if self._state is not None:
-                self._state.restore([p.partition for p in partitions])
-        except KafkaException as error:
-            raise ConsumerFatal(f"committed offsets or state not read: {error.args[0]}") from error
-        consumer.incremental_assign(committed)
-        self._positions.update({(p.topic, p.partition): p.offset for p in committed if p.offset >= 0})
+        begin = self._read_begin(partitions)
+        if begin is None:
+            consumer.incremental_assign([])  # or the client assigns them by itself
+            return
+        consumer.incremental_assign(begin)
+        begun = {(p.topic, p.partition): p.offset for p in begin if p.offset >= 0}
+        self._positions.update(begun)
         self._assigned |= _keys(partitions)
-        self._on_assignment(len(self._assigned))
+        self._monitor.assigned(self._assigned, begun)
         log.info("partitions assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _read_begin(self, partitions: list[TopicPartition]) -> list[TopicPartition] | None:
+        """Where to begin, with the state restored; asked again while a broker is out of reach.
+
+        The wait has no end but a stop (None): should the group have given the partitions to another worker
+        meanwhile, it says so in the next poll, and refuses what would be committed before.
+        """
+        deadline = self._monotonic() + self._offsets_timeout_s
+        pause = self._limits.backoff_initial_s
+        while not self._should_stop():
+            self._monitor.beat()
+            try:
+                return self._begin_now(partitions)
+            except KafkaException as error:
+                reason = error.args[0]
+                away = out_of_reach(reason)
+                held_up = reason.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
+                if not away and not (held_up and self._monotonic() < deadline):
+                    raise ConsumerFatal(f"committed offsets or state not read: {reason}") from error
+                log.warning("committed offsets or state not yet read, retrying", error=reason.str())
+                if away:
+                    self._monitor.broker_unreachable()
+            self._pause(pause)
+            pause = min(2 * pause, self._limits.backoff_max_s)
+        return None
+
+    def _begin_now(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        timeout_s = min(ATTEMPT_S, self._offsets_timeout_s)
+        committed = stable_offsets(self._consumer, partitions, timeout_s) if partitions else []
+        begin = [self._first_kept(partition) for partition in committed]
+        if self._state is not None:
+            self._state.restore([p.partition for p in partitions])
+        return begin
+
+    def _first_kept(self, committed: TopicPartition) -> TopicPartition:
+        """Where to begin: the committed offset, or the first record that is left behind it.
+
+        What was dropped in between is told as lost, once. Raises KafkaException.
+        """
+        topic, number, offset = committed.topic, committed.partition, committed.offset
+        if offset < 0:  # a group that begins has lost nothing
+            return committed
+        self._monitor.beat()
+        low, _ = watermark(self._consumer, committed, ATTEMPT_S)
+        if low <= offset:
+            return committed
+        first = max(offset, self._lost_upto.get((topic, number), 0))
+        if first < low:
+            self._lost_upto[topic, number] = low
+            log.error("records lost to retention", topic=topic, partition=number, first=first, last=low - 1)
+            self._monitor.records_lost(topic, low - first)
+        return TopicPartition(topic, number, low)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions)
@@ -207,7 +288,7 @@ class GroupSource:
             self._state.drop([p.partition for p in partitions])
         # in place: poll_batch holds the same list while this callback runs inside its poll
         self._gathered[:] = [m for m in self._gathered if (m.topic(), m.partition()) not in gone]
-        self._on_assignment(len(self._assigned))
+        self._monitor.assigned(self._assigned, {})
 
 
 def _keys(partitions: list[TopicPartition]) -> set[Partition]:

@@ -14,6 +14,11 @@ from stream_worker.kafka.records import SourceRecord
 from stream_worker.settings import KafkaSettings
 
 TIMEOUT_S = 30.0
+ATTEMPT_S = 10.0
+"""Longest wait for one answer where something waits that must not be silent for long."""
+
+
+_SLICE_S = 1.0
 
 
 def settled_after_s(kafka: KafkaSettings) -> float:
@@ -41,6 +46,25 @@ _LEADERLESS = frozenset(
     }
 )
 
+_AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+) | (_NOT_YET - {KafkaError.UNSTABLE_OFFSET_COMMIT})
+
+
+def out_of_reach(error: KafkaError) -> bool:
+    """Whether an error passes once its broker is back."""
+    return error.code() in _AWAY
+
 
 def read_all(
     consumer: Consumer,
@@ -49,6 +73,7 @@ def read_all(
     ends: Mapping[int, int] | None = None,
     partitions: Collection[int] | None = None,
     timeout_s: float = TIMEOUT_S,
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[SourceRecord]:
     """Every record of a topic from its start to its end; headers are left out.
 
@@ -61,6 +86,8 @@ def read_all(
         that are open below it. None reads to the present end that the consumer's isolation shows.
     timeout_s
         Longest wait without progress.
+    beat
+        Called now and then while it waits.
 
     Raises
     ------
@@ -74,7 +101,7 @@ def read_all(
     consumer.assign([TopicPartition(topic, n, present[n][0]) for n in sorted(still_open)])
     stopped_at: dict[int, int] = {}
     while still_open:
-        message = consumer.poll(timeout_s)
+        message = _poll(consumer, timeout_s, beat)
         if message is None:
             raise _nothing_came(topic, still_open, stopped_at, timeout_s)
         error, number, offset = message.error(), message.partition(), message.offset()
@@ -91,6 +118,16 @@ def read_all(
             still_open.discard(number)
             consumer.pause([TopicPartition(topic, number)])  # or what it still grows by hides a silence
     consumer.unassign()
+
+
+def _poll(consumer: Consumer, timeout_s: float, beat: Callable[[], None]) -> Message | None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        message = consumer.poll(max(min(left, _SLICE_S), 0))
+        if message is not None or left <= _SLICE_S:
+            return message
+        beat()
 
 
 def _nothing_came(
@@ -120,11 +157,14 @@ def watermarks(
     if not partitions:
         raise _local_error(KafkaError.UNKNOWN_TOPIC_OR_PART, f"topic {topic} does not exist")
     asked = partitions.keys() if wanted is None else partitions.keys() & set(wanted)
-    return {n: _watermark(consumer, TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
+    return {n: watermark(consumer, TopicPartition(topic, n), timeout_s) for n in sorted(asked)}
 
 
-def _watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
-    """Ask again while a partition that exists has no leader: a broker that was away comes back."""
+def watermark(consumer: Consumer, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """Low and high watermark of one partition, as `watermarks` tells them.
+
+    Asks again while a partition that exists has no leader: a broker that was away comes back.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -148,12 +188,16 @@ def kept_since(consumer: Consumer, topic: str, oldest: Mapping[int, int]) -> int
 
 
 def written_ends(
-    kafka: KafkaSettings, client_id: str, topic: str, partitions: Collection[int] | None = None
+    kafka: KafkaSettings,
+    client_id: str,
+    topic: str,
+    partitions: Collection[int] | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[int, int]:
     """End of each partition, or of the wanted ones, records of open transactions included."""
     consumer = clients.plain_consumer(kafka, client_id, isolation="read_uncommitted")
     try:
-        return {n: high for n, (_, high) in watermarks(consumer, topic, wanted=partitions).items()}
+        return {n: high for n, (_, high) in watermarks(consumer, topic, timeout_s, partitions).items()}
     finally:
         consumer.close()
 

@@ -84,6 +84,12 @@ class Metrics:
             ["topic", "partition"],
             registry=registry,
         )
+        self.lost = Counter(
+            "lensnet_records_lost",
+            "Offsets that a topic no longer kept when its group came to read them.",
+            ["topic"],
+            registry=registry,
+        )
         self.assigned = Gauge(
             "lensnet_assigned_partitions", "Partitions assigned to this worker.", ["stage"], registry=registry
         )

@@ -31,6 +31,7 @@ FIRING: dict[str, tuple[str, list[dict[str, str]]]] = {
     ),
     "LensNetBrokerUnreachable": ("10m", [ours("lensnet_broker_up", "0x20", stage="score")]),
     "LensNetNoWorker": ("15m", [ours("lensnet_heartbeat_timestamp_seconds", "0+60x20", stage="deduplicate")]),
+    "LensNetRecordsLost": ("5m", [ours("lensnet_records_lost_total", "17x20", topic="t")]),
     "LensNetQuarantineRate": (
         "1h",
         [
@@ -98,6 +99,7 @@ QUIET: dict[str, list[dict[str, str]]] = {
         ours("lensnet_heartbeat_timestamp_seconds", "0+60x20", stage="deduplicate"),
         ours("lensnet_heartbeat_timestamp_seconds", "0+60x20", stage="score"),
     ],
+    "LensNetRecordsLost": [ours("lensnet_records_lost_total", "0x20", topic="t")],
     "LensNetQuarantineRate": [
         ours("lensnet_outcomes_total", "0+1000x60", stage="score", outcome="SCORED"),
         ours("lensnet_quarantined_total", "0+2x60", stage="score", reason="not_framed"),

@@ -24,6 +24,7 @@ from stream_worker.kafka.clients import (
     transactional_producer,
 )
 from stream_worker.kafka.records import OutputRecord, SourceRecord
+from stream_worker.local_stream.processes import start_worker, stopping
 from stream_worker.outcome import OutcomeKind, outcome_record
 from stream_worker.outputs import OutputWriter
 
@@ -132,6 +133,29 @@ def test_outcomes_of_trimmed_source_records_are_expired(stream):
     assert score.balanced
     assert score.expired == 3
     assert score.complete_since is None
+
+
+def test_records_dropped_before_they_were_read_are_lost_until_the_worker_has_gone_on(stream, tmp_path):
+    topic = stream.settings.topics.candidates
+    processed(stream, 5)
+    stream.produce_raw([b"packet"] * 7)
+    trim(stream, topic, 9)
+    shown = command(stream, "balance", "--json")
+    summary = json.loads(shown.stdout)
+    assert shown.returncode == 1, shown.stdout
+    assert (summary["balanced"], summary["clean"]) == (False, False)
+    assert summary["stages"][0]["lost"] == [[0, 5, 8]]
+    told = command(stream, "balance")
+    assert told.returncode == 1
+    assert f"lost: {topic}[0]@5 to 8: dropped before they were read" in told.stdout
+    worker = start_worker("score", stream.environ, tmp_path)
+    with stopping([worker], lambda *_: None):
+        books = stream.wait(lambda books: not books[0].waiting, [worker], 60)
+    logged = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+    (line,) = [line for line in logged if line["level"] == "error"]
+    assert line["event"] == "records lost to retention"
+    assert (line["topic"], line["partition"], line["first"], line["last"]) == (topic, 0, 5, 8)
+    assert books[0].lost == []  # nobody can tell any more
 
 
 @pytest.mark.parametrize("kept", [2, 0])

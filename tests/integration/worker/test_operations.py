@@ -7,18 +7,32 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 
 import pytest
+from confluent_kafka import TopicPartition
+from prometheus_client import CollectorRegistry
 from support.candidates import make_candidates
 from support.stream import Stream
 
 from stream_worker.dev_kafka import kafka_node
+from stream_worker.kafka.changelog import latest_values
+from stream_worker.kafka.clients import admin_client, group_consumer, transactional_producer
+from stream_worker.kafka.consumer import GroupSource
+from stream_worker.kafka.errors import TransactionAborted
+from stream_worker.kafka.reading import committed_offsets
+from stream_worker.kafka.transaction import KafkaTransactions
 from stream_worker.local_stream.processes import ProcessFailed, WorkerProcess, start_worker, stopping
-from stream_worker.settings import Settings
+from stream_worker.local_stream.stream import own_names, worker_environment
+from stream_worker.monitor import Monitor
+from stream_worker.settings import Settings, load_settings
+from stream_worker.telemetry.health import Health
+from stream_worker.telemetry.metrics import Metrics
 
 
 def probe(worker: WorkerProcess, name: str) -> int:
@@ -104,6 +118,33 @@ def test_a_port_in_use_is_refused(tmp_path):
     assert f"127.0.0.1:{port}" in text
 
 
+@pytest.mark.parametrize("stage", ["score", "deduplicate"])
+def test_missing_topics_are_named_together(kafka, topic_prefix, stage):
+    settings = load_settings({}, overrides={"kafka": {"bootstrap_servers": kafka}, **own_names(topic_prefix)})
+    text = refused(worker_environment(settings), stage)
+    (fault,) = [json.loads(line)["fault"] for line in text.splitlines() if '"cannot start"' in line]
+    topics = settings.topics
+    own = {
+        "score": {topics.candidates, topics.scores, topics.lightcurves},
+        "deduplicate": {topics.scores, topics.neighbours, topics.scored},
+    }
+    named = set(fault.partition(": ")[2].partition(" (")[0].split(", "))
+    assert named == own[stage] | {topics.quarantine, topics.outcomes}
+    assert "stream-worker topics create" in fault
+    assert ("stream-worker rebuild" in fault) == (stage == "deduplicate")
+
+
+@pytest.mark.parametrize("stage", ["score", "deduplicate"])
+def test_a_missing_output_is_named_alone(kafka, topic_prefix, stage):
+    stream = Stream(kafka, topic_prefix, partitions=1)
+    outcomes = stream.settings.topics.outcomes
+    admin = admin_client(stream.settings.kafka, "test")
+    admin.delete_topics([outcomes])[outcomes].result(30)
+    assert f"topics that do not exist: {outcomes} (stream-worker topics create)" in refused(
+        stream.environ, stage
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_and_exits_with_zero(kafka, topic_prefix, tmp_path, number):
     stream = Stream(kafka, topic_prefix, partitions=2)
@@ -120,6 +161,45 @@ def test_a_signal_drains_and_exits_with_zero(kafka, topic_prefix, tmp_path, numb
     assert not book.missing
     assert not book.double
     assert not book.unknown
+
+
+def test_the_lag_of_a_worker_that_has_not_yet_committed_counts_from_what_was_committed(kafka, topic_prefix):
+    stream = Stream(kafka, topic_prefix, partitions=1)
+    settings, topic = stream.settings, stream.settings.topics.candidates
+    stream.produce_raw([b"packet"] * 8)
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), settings.topics)
+
+    def source():
+        consumer = group_consumer(
+            settings.kafka,
+            settings.score.group_id,
+            "test",
+            on_error=monitor.client_error,
+            on_statistics=monitor.statistics,
+        )
+        return GroupSource(consumer, topic, settings.loop, monitor, offsets_timeout_s=30)
+
+    def lag():
+        return registry.get_sample_value("lensnet_consumer_lag", {"topic": topic, "partition": "0"})
+
+    producer = transactional_producer(settings.kafka, f"{topic_prefix}test", "test", lambda _: None)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    with closing(source()) as before:
+        while (batch := before.poll_batch()) is None:
+            pass
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, 5)], batch.group_metadata, 30)
+        producer.commit_transaction(30)
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), settings.topics)
+    monitor.aborted("the first batch does not get through")
+    with closing(source()) as after:
+        deadline = time.monotonic() + 30
+        while lag() is None:
+            assert time.monotonic() < deadline
+            after.poll_batch()
+    assert lag() == 3
 
 
 @pytest.mark.timeout(240)
@@ -147,6 +227,55 @@ def test_a_broker_that_goes_away_and_comes_back(tmp_path):
             assert books[0].outcomes == {"SCORED": 80}
             worker.process.terminate()
             assert worker.process.wait(60) == 0, worker.tail()
+
+
+@pytest.mark.timeout(600)
+def test_a_broker_that_goes_away_during_an_assignment_is_waited_for(tmp_path):
+    """For longer than the group waits for the member, too."""
+    with kafka_node() as node:
+        stream = Stream(node.bootstrap_servers, "assigning-", partitions=1, max_poll_interval_ms=10_000)
+        settings, topics, group = stream.settings, stream.settings.topics, stream.settings.score.group_id
+        stream.produce_raw([b"packet"] * 3)
+        monitor = Monitor("score", Health(60), Metrics(CollectorRegistry(), "score"), topics)
+        returns = threading.Timer(12, node.start)
+
+        class Interrupted:
+            def restore(self, partitions):
+                if not returns.ident:
+                    node.stop()
+                    returns.start()
+                latest_values(settings.kafka, topics.neighbours, partitions, timeout_s=5)
+
+            def drop(self, partitions):
+                pass
+
+            def idle_s(self):
+                return 0.5
+
+        consumer = group_consumer(
+            settings.kafka, group, "test", on_error=monitor.client_error, on_statistics=monitor.statistics
+        )
+        sink = KafkaTransactions(
+            transactional_producer(settings.kafka, "assigning", "test", monitor.client_error), timeout_s=10
+        )
+        assert sink.open()
+        source = GroupSource(
+            consumer, topics.candidates, settings.loop, monitor, offsets_timeout_s=40, state=Interrupted()
+        )
+        with closing(source):
+            deadline, done = time.monotonic() + 300, False
+            while not done:
+                assert time.monotonic() < deadline
+                batch = source.poll_batch()
+                if batch is None:
+                    continue
+                try:
+                    sink.commit([], batch)
+                except TransactionAborted:
+                    source.rewind(batch)
+                else:
+                    done = committed_offsets(settings.kafka, group, topics.candidates) == {0: 3}
+        returns.join()
 
 
 def test_a_worker_waits_for_a_broker_that_is_not_there_yet_and_can_be_stopped(tmp_path):

@@ -77,3 +77,29 @@ def test_a_window_looks_at_nothing_else():
     by_time = settle("score", "c", source, outcomes, {0: 10}, window=Window(since_ms=1001, until_ms=1003))
     assert (by_time.source_records, by_time.missing, by_time.unknown) == (2, [(0, 2)], [])
     assert [e.position for e in by_time.entries] == [(0, 1)]
+
+
+def test_what_the_source_dropped_before_it_was_read_is_lost():
+    source, outcomes = at((0, 31), (1, 5), (2, 9)), [entry(1, 4)]
+    committed, kept = {0: 14, 1: 5}, {0: 31, 1: 5, 2: 9}  # nobody has begun with partition 2
+    books = settle("score", "c", source, outcomes, committed, first_kept=kept, kept_before=kept)
+    assert books.lost == [(0, 14, 30)]
+    assert (books.clean, books.balanced, books.waiting) == (False, False, 3)
+    assert books.as_json()["lost"] == [[0, 14, 30]]
+
+
+def test_records_dropped_after_the_committed_offsets_were_looked_up_may_have_been_read():
+    books = settle("score", "c", {}, [], {0: 14}, first_kept={0: 31}, kept_before={0: 14})
+    assert (books.lost, books.clean) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("window", "lost"),
+    [
+        (Window(since_offset=20, until_offset=25), [(0, 20, 24)]),
+        (Window(since_offset=31), []),
+        (Window(since_ms=1), []),
+    ],
+)
+def test_a_window_looks_at_lost_offsets_inside_it(window, lost):
+    assert settle("score", "c", {}, [], {0: 14}, kept_before={0: 31}, window=window).lost == lost

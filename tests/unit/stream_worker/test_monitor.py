@@ -37,6 +37,29 @@ def test_lag_is_reported_only_by_the_worker_that_has_the_partition():
     assert lag(registry) == 7
 
 
+def test_before_the_first_commit_the_lag_counts_from_what_was_found_committed():
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), TopicSettings())
+    monitor.assigned({("in", 3)}, {("in", 3): 490})
+    monitor.statistics(statistics(state="UP", desired=False, lag=-1))  # made just before the assignment
+    monitor.statistics(statistics(state="UP", desired=True, lag=500))
+    assert lag(registry) == 10
+    monitor.assigned(set(), {})
+    monitor.assigned({("in", 3)}, {})  # its commits have expired meanwhile
+    monitor.statistics(statistics(state="UP", desired=True, lag=500))
+    assert lag(registry) == 500
+
+
+def test_lost_records_are_counted_from_0():
+    registry = CollectorRegistry()
+    monitor = Monitor("score", Health(60), Metrics(registry, "score"), TopicSettings())
+    monitor.assigned({("in", 3), ("in", 4)}, {})
+    assert registry.get_sample_value("lensnet_assigned_partitions", {"stage": "score"}) == 2
+    assert registry.get_sample_value("lensnet_records_lost_total", {"topic": "in"}) == 0
+    monitor.records_lost("in", 17)
+    assert registry.get_sample_value("lensnet_records_lost_total", {"topic": "in"}) == 17
+
+
 def test_statistics_tell_whether_a_broker_is_reachable():
     registry = CollectorRegistry()
     health = Health(60)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from structlog.testing import capture_logs
 
 from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.errors import ConsumerFatal
@@ -41,12 +42,31 @@ class FakeMessage:
         return len(self._[2] or b"")
 
 
+class Ear:
+    def __init__(self):
+        self.counts, self.begun, self.lost = [], [], []
+        self.beats, self.unreachable = 0, 0
+
+    def beat(self):
+        self.beats += 1
+
+    def broker_unreachable(self):
+        self.unreachable += 1
+
+    def assigned(self, partitions, begun):
+        self.counts.append(len(partitions))
+        self.begun.append(dict(begun))
+
+    def records_lost(self, topic, records):
+        self.lost.append((topic, records))
+
+
 class FakeConsumer:
     """Hands out messages; callables in the script run inside the poll, as rebalance callbacks do."""
 
     def __init__(self, script):
         self.script, self.seeks, self.callbacks, self.closed = list(script), [], {}, False
-        self.end = 10**9
+        self.low, self.end = {}, 10**9
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         self.callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
@@ -64,7 +84,7 @@ class FakeConsumer:
         return [TopicPartition("in", p.partition, -1001) for p in partitions]
 
     def get_watermark_offsets(self, partition, timeout):
-        return 0, self.end
+        return self.low.get(partition.partition, 0), self.end
 
     def incremental_assign(self, partitions):
         self.assigned = [(p.partition, p.offset) for p in partitions]
@@ -87,16 +107,9 @@ def source(script, **limits):
         return time[0]
 
     consumer = FakeConsumer(script)
-    counts = []
-    made = GroupSource(
-        consumer,
-        "in",
-        LoopSettings(**limits),
-        offsets_timeout_s=30,
-        on_assignment=counts.append,
-        monotonic=monotonic,
-    )
-    return made, consumer, counts
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(**limits), ear, offsets_timeout_s=30, monotonic=monotonic)
+    return made, consumer, ear.counts
 
 
 def rebalance(kind, *partitions):
@@ -216,7 +229,8 @@ class StatefulConsumer(FakeConsumer):
 
 def stateful(script, *committed):
     consumer, state = StatefulConsumer(script, list(committed)), FakeState()
-    return GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=30, state=state), consumer, state
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30, state=state)
+    return made, consumer, state
 
 
 def test_state_is_restored_after_the_offsets_are_stable_and_before_the_first_record():
@@ -279,7 +293,7 @@ def test_a_stage_without_state_begins_at_stable_committed_offsets_too():
     unstable = KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT)
     script = [rebalance("assign", 5), *(FakeMessage(5, offset) for offset in (0, 1, 60))]
     consumer = StatefulConsumer(script, [unstable, {5: 60}])
-    made = GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=30)
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30)
     assert [record.offset for record in made.poll_batch().records] == [60]
     assert consumer.assigned == [(5, 60)]
 
@@ -292,7 +306,7 @@ def test_offsets_are_waited_for_as_long_as_a_transaction_may_stay_open():
 
     asked = []
     consumer = StillOpen([rebalance("assign", 0)])
-    made = GroupSource(consumer, "in", LoopSettings(), offsets_timeout_s=0.5)
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=0.5)
     with pytest.raises(ConsumerFatal, match="UNSTABLE_OFFSET_COMMIT"):
         made.poll_batch()
     assert len(asked) > 1
@@ -320,3 +334,79 @@ def test_a_topic_that_ends_before_what_was_committed_stops_the_worker():
     made, consumer, _ = stateful([*script, FakeMessage(0, 1), FakeMessage(0, 1000)], {0: 1000})
     consumer.end = 1001
     assert [record.offset for record in made.poll_batch().records] == [1000]
+
+
+def test_records_that_retention_took_before_they_were_read_are_told_once():
+    consumer = StatefulConsumer([rebalance("assign", 0, 1, 2)], [{0: 14, 1: 31, 2: -1001}, {0: 14}])
+    consumer.low = {0: 31, 1: 31, 2: 9}
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(), ear, offsets_timeout_s=30)
+    with capture_logs() as logs:
+        assert made.poll_batch() is None
+        consumer.script = [rebalance("revoke", 0), rebalance("assign", 0), FakeMessage(0, 31)]
+        batch = made.poll_batch()
+    told = {"event": "records lost to retention", "log_level": "error", "topic": "in", "partition": 0}
+    assert [line for line in logs if line["log_level"] == "error"] == [told | {"first": 14, "last": 30}]
+    assert ear.lost == [("in", 17)]
+    assert consumer.assigned == [(0, 31)]
+    assert ear.begun == [{("in", 0): 31, ("in", 1): 31}, {}, {("in", 0): 31}]
+    assert batch.next_offsets == {("in", 0): 32, ("in", 1): 31}
+
+
+AWAY = [KafkaError(code) for code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._WAIT_COORD)]
+
+
+def test_a_broker_that_is_out_of_reach_at_an_assignment_is_waited_for():
+    consumer = StatefulConsumer([rebalance("assign", 0), FakeMessage(0, 7)], [*AWAY[:2], {0: 7}, {0: 7}])
+    ear, pauses = Ear(), []
+
+    class AwayState(FakeState):
+        def restore(self, partitions):
+            super().restore(partitions)
+            if len(self.events) == 1:
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    state = AwayState()
+    made = GroupSource(
+        consumer, "in", LoopSettings(), ear, offsets_timeout_s=30, state=state, pause=pauses.append
+    )
+    assert [record.offset for record in made.poll_batch().records] == [7]
+    assert ear.unreachable == 3
+    assert ear.beats >= 4
+    assert pauses == [0.2, 0.4, 0.8]
+    assert state.events == [("restore", 0), ("restore", 0)]
+
+
+def test_a_stop_ends_the_wait_for_a_broker_and_nothing_is_assigned():
+    consumer = StatefulConsumer([rebalance("assign", 0)], [AWAY[0], AWAY[0]])
+    ear, stop = Ear(), []
+    made = GroupSource(
+        consumer,
+        "in",
+        LoopSettings(),
+        ear,
+        offsets_timeout_s=30,
+        should_stop=lambda: bool(stop),
+        pause=stop.append,
+    )
+    assert made.poll_batch() is None
+    assert consumer.assigned == []
+    assert ear.counts == []
+
+
+def test_a_coordinator_that_does_not_come_back_in_time_is_still_waited_for():
+    class NoCoordinator(FakeConsumer):
+        def committed(self, partitions, timeout):
+            raise KafkaException(AWAY[2])
+
+    stop = []
+    made = GroupSource(
+        NoCoordinator([rebalance("assign", 0)]),
+        "in",
+        LoopSettings(),
+        Ear(),
+        offsets_timeout_s=0.1,
+        should_stop=lambda: len(stop) > 2,
+        pause=stop.append,
+    )
+    assert made.poll_batch() is None
