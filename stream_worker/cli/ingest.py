@@ -137,10 +137,13 @@ class _ArchiveSink:
         self._candidates.append(candidate)
 
     def flush(self) -> None:
-        """Write the file."""
+        """Write the file; exits with 1 where it can't be written."""
         from stream_worker.codec import write_candidates
 
-        write_candidates(self._path, self._candidates)
+        try:
+            write_candidates(self._path, self._candidates)
+        except OSError as error:
+            fail(f"{self._path}: {error.strerror}")
 
 
 @contextmanager

@@ -37,3 +37,19 @@ def test_old_data_that_would_be_sent_as_live_are_warned_of(tmp_path, newest, opt
     assert done.exit_code == 0, done.output
     assert ("d behind the clock, but its tense is CURRENT" in done.stderr) is warned
     assert bool(done.stderr) is warned
+
+
+def test_an_archive_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    out = tmp_path / "none" / "c.avro"
+    done = ingest_pysis(tmp_path, 8210.0, "--tense", "TEST", "--out", str(out))
+    assert (done.exit_code, done.output) == (1, f"Error: {out}: No such file or directory\n")
+
+
+def test_a_benchmark_of_no_archive_is_told_in_one_line(tmp_path):
+    path = tmp_path / "jpeg.avro"
+    path.write_bytes(b"\xff\xd8\xff\xe0 JFIF")
+    done = CliRunner().invoke(cli, ["benchmark", str(path), "--no-broker"])
+    assert isinstance(done.exception, SystemExit)
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: {path}: ")
+    assert len(done.output.splitlines()) == 1
