@@ -88,7 +88,7 @@ def pysis(
             t_cut=t_cut,
             tense=Tense(tense),
         )
-    click.echo(json.dumps(pysis_json(report)) if as_json else pysis_text(report))
+    click.echo(json.dumps(pysis_json(report)) if as_json else pysis_text(report, out))
     if report.candidate is not None:
         _warn_of_old_data(report.candidate, settings)
     sys.exit(EXIT_OK if report.ok else EXIT_FAILED)

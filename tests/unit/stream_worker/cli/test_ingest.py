@@ -53,3 +53,9 @@ def test_a_benchmark_of_no_archive_is_told_in_one_line(tmp_path):
     assert done.exit_code == 1
     assert done.output.startswith(f"Error: {path}: ")
     assert len(done.output.splitlines()) == 1
+
+
+def test_what_went_to_a_file_is_not_called_sent(tmp_path):
+    out = tmp_path / "c.avro"
+    done = ingest_pysis(tmp_path, 8210.0, "--tense", "TEST", "--out", str(out))
+    assert f"X: wrote to {out} candidate" in done.stdout
