@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stream_worker.batching import Branches, bisect_failures
 from stream_worker.bundle import BRANCHES, CLASSES, HEADS, Bundle, length_input
 from stream_worker.bundle.manifest import Output
+from stream_worker.extras import install_hint
 from stream_worker.preprocessing import prepare, standardise
 from stream_worker.scores import Score, Scores, ScoringError, check_probabilities, pad
 
@@ -206,8 +207,12 @@ def _source(bundle: Bundle, head: str) -> Output:
 
 
 def _session(name: str, graph: bytes, provider: Provider, threads: int) -> Any:
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ProviderUnavailable(
+            f"{error.name} is not installed; {install_hint('cpu')}, or [gpu]; never both"
+        ) from None
     onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(_QUIET)
     wanted = _PROVIDER_NAMES[provider]

@@ -52,6 +52,7 @@ def benchmark(
     Machines are shared and noisy: compare the ratios within one run, not rates of different runs.
     """
     from stream_worker.benchmarking import TooQuick, measure
+    from stream_worker.codec import BadContainer
     from stream_worker.dev_kafka import DevKafkaError
     from stream_worker.kafka.candidate_sink import DeliveryError
     from stream_worker.kafka.topics import TopicCreationError
@@ -62,7 +63,7 @@ def benchmark(
         loaded = _load(archives, candidates) if archives else _simulate(candidates, console)
         with broker_errors(settings):
             rates = measure(settings, loaded, rounds=rounds, broker=broker, say=console.print)
-    except (TooQuick, ProcessFailed, DevKafkaError, TopicCreationError, DeliveryError) as error:
+    except (BadContainer, TooQuick, ProcessFailed, DevKafkaError, TopicCreationError, DeliveryError) as error:
         fail(str(error))
     if as_json:
         click.echo(json.dumps(rates.as_json()))

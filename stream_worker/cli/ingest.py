@@ -34,8 +34,8 @@ def ingest() -> None:
 @ingest.command(
     epilog=examples(
         "stream-worker ingest pysis KMT*_I.pysis --star-id BLG14M0101.000001 --ra 264.6 --dec -28.4",
-        "stream-worker ingest pysis *.pysis --star-id X --ra 17:38:24 --dec -28:24:00 --t-cut 8210",
-        "stream-worker ingest pysis *.pysis --star-id X --ra 264.6 --dec -28.4 --out candidate.avro",
+        "stream-worker ingest pysis *.pysis --star-id X --ra 264.6 --dec -28.4 --t-cut 8210 --tense TEST",
+        "stream-worker ingest pysis *.pysis --star-id X --ra 17:38:24 --dec -28:24:00 --out candidate.avro",
     )
 )
 @with_settings
@@ -44,7 +44,13 @@ def ingest() -> None:
 @click.option("--ra", type=RA, required=True, help="Right ascension: degrees, or hh:mm:ss.")
 @click.option("--dec", type=DEC, required=True, help="Declination: degrees, or dd:mm:ss.")
 @click.option("--t-cut", type=HJD, help="Use data up to this HJD (with or without 2450000). [newest point]")
-@click.option("--tense", type=_TENSES, default=Tense.CURRENT.value, show_default=True)
+@click.option(
+    "--tense",
+    type=_TENSES,
+    default=Tense.CURRENT.value,
+    show_default=True,
+    help="CURRENT is acted on as live: give old data another.",
+)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write an archive, don't produce."
 )
@@ -82,7 +88,9 @@ def pysis(
             t_cut=t_cut,
             tense=Tense(tense),
         )
-    click.echo(json.dumps(pysis_json(report)) if as_json else pysis_text(report))
+    click.echo(json.dumps(pysis_json(report)) if as_json else pysis_text(report, out))
+    if report.candidate is not None:
+        _warn_of_old_data(report.candidate, settings)
     sys.exit(EXIT_OK if report.ok else EXIT_FAILED)
 
 
@@ -104,6 +112,19 @@ def archive(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> No
     sys.exit(EXIT_OK if report.ok else EXIT_FAILED)
 
 
+def _warn_of_old_data(candidate: Candidate, settings: Settings) -> None:
+    """Warn where a candidate is told as live although alerts of such data are stale."""
+    from stream_worker.score_record import data_age
+
+    age = data_age(candidate.produced_at, candidate.alertfinder.t_cut, settings.rules)
+    if age["stale"] and candidate.tense is Tense.CURRENT:
+        click.echo(
+            f"Warning: t_cut of {candidate.star_id} is {age['data_age_days']:.1f} d behind the clock, but its"
+            " tense is CURRENT: subscribers take it as live. Old data go with --tense TEST or ARCHIVAL",
+            err=True,
+        )
+
+
 class _ArchiveSink:
     """Collects candidates and writes them to one container file."""
 
@@ -116,10 +137,13 @@ class _ArchiveSink:
         self._candidates.append(candidate)
 
     def flush(self) -> None:
-        """Write the file."""
+        """Write the file; exits with 1 where it can't be written."""
         from stream_worker.codec import write_candidates
 
-        write_candidates(self._path, self._candidates)
+        try:
+            write_candidates(self._path, self._candidates)
+        except OSError as error:
+            fail(f"{self._path}: {error.strerror}")
 
 
 @contextmanager

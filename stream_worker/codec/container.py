@@ -22,6 +22,7 @@ from stream_worker.codec.resolution import decoder_at
 
 Codec = Literal["zstandard", "deflate", "null"]
 
+_MAGIC: Final = b"Obj\x01"
 _ZSTD_LEVEL: Final = 3
 
 BLOCK_BYTES: Final = 2**20
@@ -100,12 +101,21 @@ def read_candidates(path: Path, *, skip: int = 0) -> Iterator[Candidate]:
 
 
 def _blocks(path: Path, file: IO[bytes]) -> Iterator[Any]:
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise BadContainer(f"{path}: no Avro container file: expected it to begin with Obj 01")
+    file.seek(0)
+    where, number = "header", 0
     try:
-        yield from fastavro.block_reader(file)
+        blocks = fastavro.block_reader(file)
+        where = "block 0"
+        for block in blocks:
+            yield block
+            number += 1
+            where = f"block {number}"
     except OSError:
         raise
     except Exception as error:
-        raise BadContainer(f"{path}: {type(error).__name__}: {error}") from error
+        raise BadContainer(f"{path}: {where}: damaged or cut off: {type(error).__name__}: {error}") from error
 
 
 def _block_candidates(block: Any, where: str) -> Iterator[Candidate]:

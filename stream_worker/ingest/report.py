@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from stream_worker.candidate import Candidate
@@ -9,8 +10,8 @@ from stream_worker.ingest.pysis import PysisError
 from stream_worker.ingest.run import ArchiveReport, IngestReport
 
 
-def pysis_text(report: IngestReport) -> str:
-    """Return a line per file, then what was sent or why nothing was."""
+def pysis_text(report: IngestReport, out: Path | None = None) -> str:
+    """Return a line per file, then what was sent, or written to ``out``, or why nothing was."""
     lines = [
         f"{one.path}: {one.site} {one.dataset}, {one.rows_used} of {one.rows} observations up to t_cut"
         if report.candidate
@@ -22,7 +23,7 @@ def pysis_text(report: IngestReport) -> str:
     if report.candidate is None:
         lines.append(f"{report.star.star_id}: no candidate: {report.failure}")
     else:
-        lines.append(_candidate_text(report.candidate, report.packet_bytes))
+        lines.append(_candidate_text(report.candidate, report.packet_bytes, out))
     lines += [f"notice: {notice}" for notice in report.notices]
     return "\n".join(lines)
 
@@ -77,10 +78,11 @@ def archive_json(report: ArchiveReport) -> dict[str, Any]:
     }
 
 
-def _candidate_text(candidate: Candidate, packet_bytes: int) -> str:
+def _candidate_text(candidate: Candidate, packet_bytes: int, out: Path | None) -> str:
     found = candidate.alertfinder
+    done = "sent" if out is None else f"wrote to {out}"
     return (
-        f"{candidate.star_id}: sent candidate {candidate.candidate_id} ({packet_bytes} bytes): t_cut "
+        f"{candidate.star_id}: {done} candidate {candidate.candidate_id} ({packet_bytes} bytes): t_cut "
         f"{found.t_cut:.5f}, rising since {found.t_break:.5f} at {found.slope:.1f} flux per day, delta_chi2 "
         f"{found.delta_chi2:.1f} ({found.site} {found.dataset}, {found.n_high} of the newest 20 high)"
     )

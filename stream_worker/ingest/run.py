@@ -188,8 +188,10 @@ def run_ingest_archive(
                 sink.send(candidate, packet)
                 sent, packet_bytes = sent + 1, packet_bytes + len(packet)
                 progress(sent)
-        except (BadContainer, OSError) as error:
-            faults.append(ArchiveFault(path, str(error), sent - before))
+        except BadContainer as error:
+            faults.append(ArchiveFault(path, str(error).removeprefix(f"{path}: "), sent - before))
+        except OSError as error:
+            faults.append(ArchiveFault(path, error.strerror or str(error), sent - before))
     sink.flush()
     return ArchiveReport(files, sent, packet_bytes, tuple(faults))
 

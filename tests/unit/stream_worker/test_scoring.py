@@ -348,3 +348,12 @@ def test_the_largest_batch_stays_within_the_worker_s_memory():
     assert report["heavy"] == []
     assert report["peak_mb"] < 300
     assert found.stderr == ""
+
+
+def test_a_missing_runtime_says_how_to_get_one(monkeypatch):
+    bundle = load_bundle(Settings().bundle)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(
+        ProviderUnavailable, match=r"^onnxruntime is not installed; .* pip install '\.\[cpu\]'"
+    ):
+        open_scorer(bundle, provider="cpu", intra_op_threads=1)

@@ -278,7 +278,11 @@ def test_a_broken_archive_is_named_and_the_others_go_through(tmp_path):
     before = report.faults[0].sent_before
     assert 0 < before < 12
     assert report.candidates == len(sink.sent) == sink.flushed == before + 12
-    assert str(cut) in archive_text(report)
+    said = archive_text(report).splitlines()
+    assert [line.count(str(tmp_path)) for line in said] == [1, 1, 1, 0]
+    assert "damaged or cut off" in said[0]
+    assert report.faults[0].reason.startswith("block ")
+    assert "no Avro container file: expected it to begin with Obj 01 (after" in said[2]
     assert json.loads(json.dumps(archive_json(report)))["faults"][1]["path"].endswith("absent.avro")
 
 
