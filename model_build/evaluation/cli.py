@@ -234,7 +234,7 @@ def _tell(numbers: dict[str, Any], out: Path, seconds: float, *, as_json: bool) 
         if (purest := its["at_purity"]) is not None:
             last = purest["events_last"]
             click.echo(
-                f"stream: events at last flag, {purest['n_no']:,} Nos turned down to 99.7 % by {score}: "
+                f"stream: events by label date, {purest['n_no']:,} Nos turned down to 99.7 % by {score}: "
                 f"{_estimate(last['value'], last['interval'])}"
             )
 

@@ -34,7 +34,10 @@ class LeadTime:
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """Share of events that reach a threshold: at their first listing, their last, or ever; their numbers."""
+    """Share of events that reach a threshold, and their numbers.
+
+    At their first listing, at their last candidate up to the label's date (`StreamStars`), or ever.
+    """
 
     first: Estimate
     last: Estimate

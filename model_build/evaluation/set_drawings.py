@@ -25,6 +25,7 @@ _COLOURS: Final = {
     "Yes and Maybe": _BOTH,
     **{one.capitalize(): CLASS_COLOURS[one] for one in CLASSES},
 }
+_FEW_EPOCHS: Final = 10
 _PERCENT: Final = np.array(VISIBLE) * 100.0
 
 
@@ -37,8 +38,9 @@ def draw_learning(history: History, task: str) -> Figure:
             values = history.columns.get(f"{part}_{column}")
             if values is not None:
                 ax.plot(
-                    epoch, values, _STYLES[part], color=_COLOURS[title], lw=1.4, label=f"{title} ({short})"
-                )
+                    epoch, values, _STYLES[part], color=_COLOURS[title], lw=1.4, marker=_marker(history),
+                    label=f"{title} ({short})",
+                )  # fmt: skip
     whole_numbers(ax)
     name(ax, "epoch", "accuracy")
     legend(fig, ax, 4)
@@ -51,11 +53,19 @@ def draw_loss(history: History) -> Figure:
     for column, title, style in (("loss", "training", ":"), ("validation_loss", "validation", "--")):
         values = history.columns.get(column)
         if values is not None:
-            ax.plot(history.columns["epoch"], values, style, color=REVIEW_COLOUR, lw=1.4, label=title)
+            ax.plot(
+                history.columns["epoch"], values, style, color=REVIEW_COLOUR, lw=1.4, marker=_marker(history),
+                label=title,
+            )  # fmt: skip
     whole_numbers(ax)
     name(ax, "epoch", "loss")
     legend(fig, ax, 2)
     return fig
+
+
+def _marker(history: History) -> str:
+    """Points where there are few epochs: a line of one would be invisible."""
+    return "." if history.columns["epoch"].size <= _FEW_EPOCHS else ""
 
 
 def draw_sweep(splits: Mapping[str, SplitFigures], marked: Mapping[str, float]) -> Figure:

@@ -119,7 +119,8 @@ def _purity(figures: StreamFigures) -> str:
             f"The smallest threshold of {score} that turns down {PURITY:.1%} of the stream's own "
             f"{its.n_no:,} Nos is {its.threshold} (interval: chosen anew in each resampling). At it "
             f"{_percent(its.no_accuracy)} of the Nos are turned down, with the threshold held fixed. "
-            f"Completeness at the last flag is then {its.events_last} of all events and "
+            "Completeness at the last candidate up to the label's date is then "
+            f"{its.events_last} of all events and "
             f"{its.confirmed_last} of those labelled Yes, with the threshold chosen anew in each resampling."
         )
         for score, its in (

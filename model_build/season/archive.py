@@ -29,10 +29,10 @@ _PACKETS_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: run files and candidates."""
+    """What was written: candidates, and the labelled stars that have any of them."""
 
-    files: int
     candidates: int
+    labelled: tuple[LabelledStar, ...]
 
 
 class TooFewCandidates(ValueError):
@@ -94,7 +94,8 @@ def write_archive(
         progress("write", done, len(wanted))
     write_truth(directory / TRUTH_FILE, _truth(season, labels, frozenset(chosen), scene, wanted))
     write_events(directory / EVENTS_FILE, event_rows(season))
-    return Written(len(wanted), total)
+    listed = {number for found in wanted.values() for number, _ in found}
+    return Written(total, tuple(label for number, label in labels.items() if number in listed))
 
 
 _Wanted = Mapping[str, Sequence[tuple[int, Detection]]]

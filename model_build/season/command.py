@@ -117,7 +117,7 @@ def simulate_to(
             )
             scene = bench.observatory.scene
             written = write_archive(lived, labelled, size.contents, scene, directory, crew, progress)
-    summary = described | summarise(lived, labelled, written.candidates)
+    summary = described | summarise(lived, written.labelled, written.candidates)
     write_summary(directory / SUMMARY_FILE, summary)
     end_journal(directory)
     return summary

@@ -78,13 +78,17 @@ def _quantile_row(
     title: str, values: Float64Array, percentiles: Sequence[int], expected: str
 ) -> list[object]:
     names = f"{'/'.join(map(str, percentiles))} %"
-    text = "/".join(f"{q:.3g}" for q in np.percentile(values, percentiles)) if values.size else None
+    text = "/".join(map(_number, np.percentile(values, percentiles))) if values.size else None
     return [
         f"{title}, quantiles {names}" if len(percentiles) > 1 else f"{title}, median",
         text,
         expected,
         values.size,
     ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _share(hits: BoolArray) -> str | None:

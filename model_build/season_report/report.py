@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from model_build.progress import Progress
+from model_build.season.truth import TruthRow
 from model_build.season_report.archive import open_archive
 from model_build.season_report.classifiers import classifier_section, run_classifiers
 from model_build.season_report.distributions import distribution_section
@@ -21,7 +23,7 @@ from stream_worker.report_page import Section, page, table
 _CONTENTS: Final = {
     "labelled": "labelled stars at the dates of their first listing and of their label",
     "training": "all labelled stars, at the dates of their labels and last listings",
-    "stream": "every candidate of some runs",
+    "stream": "as they come",
 }
 
 
@@ -48,7 +50,7 @@ def report_on(directory: Path, *, with_classifiers: bool, progress: Progress) ->
     measures = read_measures(archive, wanted, with_features=with_classifiers, progress=progress)
     classifiers = run_classifiers(measures.features, progress) if with_classifiers else None
     sections = [
-        _origin(record),
+        origin_section(record, rows),
         funnel_section(record),
         label_section(record, rows),
         review_section(record.reviews),
@@ -74,7 +76,9 @@ def _title(record: SeasonRecord) -> str:
     return f"Simulated season of {record.season}, seed {record.seed}"
 
 
-def _origin(record: SeasonRecord) -> Section:
+def origin_section(record: SeasonRecord, truth: Sequence[TruthRow]) -> Section:
+    """How the season was made, and what of it the archive holds."""
+    written = sorted({row.run_id for row in truth})
     lead = (
         "A simulation of the survey, not the survey: what it holds, beside what Viaña et al. 2025 report of "
         "the real season of 2021."
@@ -84,10 +88,27 @@ def _origin(record: SeasonRecord) -> Section:
         ["events and their ghosts, share of the survey's", f"{record.scale_events:.4g}"],
         ["everything else, share of the survey's", f"{record.scale_false:.4g}"],
         ["numbers of the configuration", _numbers(record)],
-        ["runs", f"{record.runs[0].run_id} to {record.runs[-1].run_id}, {len(record.runs)} of them"],
+        [
+            "runs simulated",
+            f"{record.runs[0].run_id} to {record.runs[-1].run_id}, {len(record.runs)} of them",
+        ],
+        [
+            "runs in the archive",
+            f"{written[0]} to {written[-1]}, {len(written)} of them" + _cut(record, truth),
+        ],
         ["candidates in the archive", f"{record.candidates:,}, {_CONTENTS[record.contents]}"],
     ]
     return Section("This season", lead, table(["", ""], rows))
+
+
+def _cut(record: SeasonRecord, truth: Sequence[TruthRow]) -> str:
+    """Tell whether a stream ends within its last run."""
+    if record.contents != "stream":
+        return ""
+    last = max(row.run_id for row in truth)
+    n = sum(row.run_id == last for row in truth)
+    kept = sum(run.event.kept + run.other.kept for run in record.runs if run.run_id == last)
+    return f", the last with {n:,} of its {kept:,} candidates" if n < kept else ""
 
 
 def _numbers(record: SeasonRecord) -> str:

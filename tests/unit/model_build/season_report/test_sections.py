@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from model_build.season_report.funnel import funnel_section
 from model_build.season_report.label_section import label_section, review_section
 from model_build.season_report.maps import detector_map, sky_map
 from model_build.season_report.measures import Measures, read_measures
+from model_build.season_report.report import origin_section
 from stream_worker.preprocessing import SITES, fit_broken_line
 
 
@@ -35,6 +37,16 @@ def test_the_funnel_beside_the_paper_s(record):
     assert found["kept by automated vetting"] == ["2.5", "10", "1,025", "25.43", "30,000", "10"]
     assert found["stars"][4] == "5e8"
     assert found["too many flagged together"] == ["3,000", "74.44"]
+
+
+def test_the_runs_of_an_archive_are_those_written_and_a_cut_one_is_told(record, make_row):
+    rows = [make_row(n, run_id="2021-05-11") for n in range(3)]
+    found = dict(cells(origin_section(replace(record, contents="stream"), rows).body)[1:])
+    assert found["runs simulated"] == "2021-05-10 to 2021-05-11, 2 of them"
+    assert found["runs in the archive"] == (
+        "2021-05-11 to 2021-05-11, 1 of them, the last with 3 of its 12 candidates"
+    )
+    assert found["candidates in the archive"] == "3, as they come"
 
 
 def test_labels_beside_the_paper_s(record, make_row):
