@@ -79,7 +79,7 @@ def _candidates_for(
         return
     if any(path.rglob("*.pysis")):
         if events is None:
-            faults.append(ArchiveFault(path, "", "a folder of pySIS files: expected an event list beside it"))
+            faults.append(ArchiveFault(path, "", "a folder of pySIS files: name an event list with --events"))
         else:
             yield open_pysis_folder(path, events)
         return

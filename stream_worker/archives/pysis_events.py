@@ -204,10 +204,11 @@ def read_event_list(path: Path) -> EventList:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
+            columns = rows.fieldnames or ()  # read while the file is open: an empty one has no row that would
             numbered = [(rows.line_num, row) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ArchiveFault(path, "", str(error)) from error
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise ArchiveFault(path, "line 1", f"lacks the columns {', '.join(missing)}")
     events = tuple(_listed(path, line, row) for line, row in numbered)

@@ -58,8 +58,11 @@ def balance(
 
 
 def _window(since: str | None, until: str | None) -> Window:
-    """Return what lies between two times or two offsets."""
+    """Return what lies between two times or two offsets; raises click.UsageError where nothing can."""
     (since_ms, since_offset), (until_ms, until_offset) = _bound("--since", since), _bound("--until", until)
+    for low, high in ((since_ms, until_ms), (since_offset, until_offset)):
+        if low is not None and high is not None and low >= high:
+            raise click.UsageError("--since must be before --until")
     return Window(since_ms, until_ms, since_offset, until_offset)
 
 

@@ -17,7 +17,7 @@ from stream_worker.cli import EXIT_OK
 from stream_worker.cli.common import Progress, examples, fail, progress, with_settings
 from stream_worker.cli.replay_diff import diff
 from stream_worker.cli.replay_tools import convert, remove, require_replay_extra, usage
-from stream_worker.replay.parameters import FROM, SPEED, TO
+from stream_worker.replay.parameters import FROM, SPEED, TO, check_nights
 from stream_worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def run(
     from stream_worker.replay.selection import Selection
 
     _check_usage(archives, options)
+    check_nights(first, last)
     if bundle is not None:
         settings = with_bundle(settings, bundle)
     if options["offline"]:
@@ -212,7 +213,7 @@ def _plan(
 def _offline(settings: Settings, opened: Opened, selection: Selection, options: dict[str, Any]) -> None:
     from stream_worker.archives import ArchiveFault
     from stream_worker.replay.checkpoint import CheckpointError
-    from stream_worker.replay.offline import replay_offline
+    from stream_worker.replay.offline import NothingReplayed, replay_offline
     from stream_worker.replay.pool import WorkerDied
 
     try:
@@ -234,7 +235,7 @@ def _offline(settings: Settings, opened: Opened, selection: Selection, options: 
             )
     except ArchiveFault as fault:
         fail(f"{fault} (finished chunks are kept: go on with --resume --on-fault skip)")
-    except (CheckpointError, WorkerDied) as error:
+    except (CheckpointError, NothingReplayed, WorkerDied) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or options['out']}: {error.strerror}")

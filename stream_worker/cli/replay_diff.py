@@ -14,7 +14,7 @@ from stream_worker.cli import EXIT_FAILED, EXIT_OK
 from stream_worker.cli.common import examples, fail, output_console, with_settings
 from stream_worker.cli.replay_tools import require_replay_extra
 from stream_worker.cli.skipped import skipped_records
-from stream_worker.replay.parameters import FROM, TO
+from stream_worker.replay.parameters import FROM, TO, check_nights
 from stream_worker.replay.selection import Selection
 from stream_worker.settings import Settings
 
@@ -71,6 +71,7 @@ def diff(
     order of arrival and is only reported. Exit code 0 if nothing differs, 1 if something does. With nights
     given, quarantined records of topics, which have no date, are not compared.
     """
+    check_nights(first, last)
     if html is not None:
         require_replay_extra("matplotlib")
     from stream_worker.replay.diff.compare import compare

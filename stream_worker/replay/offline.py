@@ -58,6 +58,10 @@ class ReplayReport:
         }
 
 
+class NothingReplayed(Exception):
+    """No record took part: an empty result would replace an older one."""
+
+
 def checkpoint_folder(out: Path) -> Path:
     """Where the finished chunks of an unfinished replay lie."""
     return out.with_name(f"{out.name}.unfinished")
@@ -93,6 +97,8 @@ def replay_offline(
     ------
     ArchiveFault
         A part of an archive can't be read and is not to be skipped.
+    NothingReplayed
+        No record took part; an older result stays.
     CheckpointError, WorkerDied, OSError
         The message says what can be done.
     """
@@ -100,7 +106,13 @@ def replay_offline(
     with open_checkpoint(checkpoint_folder(out), pins, resume=resume) as checkpoint:
         _score(plan, settings, checkpoint, processes, started, progress, skip_faults=skip_faults)
         say("grouping")
-        report = _write(plan, settings, checkpoint, out, pins, [_as_tuple(plan, fault) for fault in faults])
+        try:
+            report = _write(
+                plan, settings, checkpoint, out, pins, [_as_tuple(plan, fault) for fault in faults]
+            )
+        except NothingReplayed:
+            checkpoint.remove()
+            raise
         checkpoint.remove()
     return report
 
@@ -149,14 +161,18 @@ def _write(
 ) -> ReplayReport:
     """Group the finished chunks in order, then write them in the same order; a chunk at a time in memory."""
     grouping = ReplayGrouping(settings.rules.grouping)
-    read = 0
+    read = rows_in_all = 0
     for result in _results(plan, checkpoint):
         grouping.take(result.rows)
         faults += result.faults
         read += result.read
+        rows_in_all += len(result.rows)
     grouping.close()
     outcomes, group_outcomes, alerts = Counter[str](), Counter[str](), Counter[str]()
     told = sorted({": ".join(part for part in fault if part) for fault in faults})
+    if not rows_in_all:
+        skipped = "".join(f"\n  skipped: {fault}" for fault in told)
+        raise NothingReplayed(f"{out} is not written: none of {read} records took part{skipped}")
     number = 0
     with result_writer(out, {**pins, "faults": told}, checkpoint.folder / "result.part") as sink:
         for result in _results(plan, checkpoint):

@@ -59,6 +59,12 @@ class _Speed(click.ParamType[float]):
         return factor
 
 
+def check_nights(first: float | None, last: float | None) -> None:
+    """Refuse nights that hold nothing; raises click.UsageError."""
+    if first is not None and last is not None and first > last:
+        raise click.UsageError("--from is after --to")
+
+
 def _hjd(day: datetime) -> float:
     return day.timestamp() * 1000 / DAY_MS + UNIX_EPOCH_HJD
 

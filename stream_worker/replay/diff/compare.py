@@ -20,10 +20,18 @@ class Pair(NamedTuple):
 
     @property
     def change(self) -> float:
-        """Largest difference of any of its probabilities; 0 unless scored in both."""
+        """Largest difference of any of its probabilities; 0 unless scored in both.
+
+        A p_event that only one has differs by 1.
+        """
         if self.a.probabilities is None or self.b.probabilities is None:
             return 0.0
-        return max(abs(x - y) for x, y in zip(self.a.probabilities, self.b.probabilities, strict=True))
+        changes = [abs(x - y) for x, y in zip(self.a.probabilities, self.b.probabilities, strict=True)]
+        if self.a.p_event is not None and self.b.p_event is not None:
+            changes.append(abs(self.a.p_event - self.b.p_event))
+        elif self.a.p_event != self.b.p_event:
+            changes.append(1.0)
+        return max(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class Diff:
     outcomes
         Candidates scored in one and not in the other, or refused for another reason.
     scores
-        Candidates whose probabilities differ by more than the tolerance, the largest change first.
+        Candidates whose probabilities, p_event among them, differ by more than the tolerance, the largest
+        change first.
     decisions
         Candidates that reach other thresholds.
     groups

@@ -102,7 +102,8 @@ def _light_curves(diff: Diff, curves: Mapping[str, Candidate]) -> Section:
     )
     if not body:
         body = paragraph("Their light curves were not at hand: name their archives with --archive.")
-    lead = f"The last {_WINDOW_D:.0f} days; the line is AlertFinder's t_break. p_review (yes / maybe / no)."
+    scores = "p_review (yes / maybe / no), p_event"
+    lead = f"The last {_WINDOW_D:.0f} days; the line is AlertFinder's t_break. {scores}."
     return Section(title, lead, body)
 
 
@@ -146,7 +147,8 @@ def _scores(seen: Seen) -> str:
     if seen.probabilities is None:
         return "not scored"
     p_review, *classes = seen.probabilities
-    return f"p_review {p_review:.3f} ({' / '.join(f'{one:.2f}' for one in classes)})"
+    p_event = "none" if seen.p_event is None else f"{seen.p_event:.3f}"
+    return f"p_review {p_review:.3f} ({' / '.join(f'{one:.2f}' for one in classes)}), p_event {p_event}"
 
 
 def _details(diff: Diff) -> list[Section]:

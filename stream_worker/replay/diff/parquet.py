@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     "p_yes",
     "p_maybe",
     "p_no",
+    "p_event",
     "decisions",
     "group_outcome",
     "alerts",
@@ -71,6 +72,7 @@ def _add(view: RunView, row: dict[str, Any], alerts: list[tuple[int, str, str, s
             None,
             (row["p_review"], row["p_yes"], row["p_maybe"], row["p_no"]) if scored else None,
             frozenset(one["name"] for one in decisions if one["passed"]),
+            row["p_event"],
         )
     )
     alerts += [(one["sequence"], star_id, one["type"], one["reason"]) for one in row["alerts"] or ()]

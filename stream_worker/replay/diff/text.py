@@ -92,8 +92,11 @@ def details(diff: Diff) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, 
     )
     yield (
         "scores that changed",
-        ("candidate", "star", "t_cut", "p_review a", "p_review b", "change"),
-        [(p.a.candidate_id, p.a.star_id, _t(p.a), _p(p.a), _p(p.b), p.change) for p in diff.scores],
+        ("candidate", "star", "t_cut", "p_review a", "p_review b", "p_event a", "p_event b", "change"),
+        [
+            (p.a.candidate_id, p.a.star_id, _t(p.a), _p(p.a), _p(p.b), p.a.p_event, p.b.p_event, p.change)
+            for p in diff.scores
+        ],
     )
     names = thresholds(diff)
     yield (
@@ -166,6 +169,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "t_cut": pair.a.t_cut or pair.b.t_cut,
         "outcomes": [pair.a.outcome, pair.b.outcome],
         "probabilities": [pair.a.probabilities, pair.b.probabilities],
+        "p_event": [pair.a.p_event, pair.b.p_event],
         "change": pair.change,
     }
 

@@ -79,6 +79,7 @@ def _add_scores(view: RunView, copies: list[dict[str, Any]]) -> None:
                 None,
                 (score["p_review"], classes["yes"], classes["maybe"], classes["no"]),
                 frozenset(one["name"] for one in decisions if one["passed"]),
+                score["p_event"],
             )
         )
 

@@ -15,7 +15,7 @@ class Seen(NamedTuple):
     """What became of one candidate.
 
     ``probabilities`` are p_review and those of yes, maybe, no, None where it was not scored; ``passed`` the
-    names of the thresholds reached.
+    names of the thresholds reached; ``p_event`` None where it was not scored or the model isn't calibrated.
     """
 
     candidate_id: str
@@ -25,6 +25,7 @@ class Seen(NamedTuple):
     reason: str | None
     probabilities: tuple[float, float, float, float] | None
     passed: frozenset[str]
+    p_event: float | None = None
 
 
 class StarEnd(NamedTuple):

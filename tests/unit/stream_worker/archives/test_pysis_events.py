@@ -127,6 +127,7 @@ def test_more_files_than_a_packet_may_hold_are_a_fault(tmp_path):
     ("text", "message"),
     [
         ("event,ra\nA,1\n", "lacks the columns dec"),
+        ("", "lacks the columns event, ra, dec"),
         ("event,ra,dec\nA,400,1\n", "line 2: right ascension '400'"),
         ("event,ra,dec\n../A,4,1\n", "expected the name of a folder"),
         ("event,ra,dec\nA,4,1\nA,4,1\n", "lists A more than once"),
@@ -141,7 +142,7 @@ def test_a_bad_event_list_is_named(tmp_path, text, message):
 
 def test_a_folder_of_light_curves_wants_an_event_list(tmp_path):
     write_star(tmp_path / "KB0001", sites="C")
-    assert "expected an event list" in str(open_archives([tmp_path]).faults[0])
+    assert "name an event list with --events" in str(open_archives([tmp_path]).faults[0])
 
 
 def test_runs_end_with_the_first_after_the_last_observation():

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from support.candidates import make_candidates
 
 from stream_worker.cli.replay import replay
-from stream_worker.codec import CANDIDATE, encode_candidate
+from stream_worker.codec import CANDIDATE, encode_candidate, write_candidates
 from stream_worker.dumping.day_files import open_day_files
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
@@ -33,6 +33,11 @@ def call(*arguments):
         (["a.avro", "--offline", "--out", "x", "--speed", "10"], "--speed is of a replay through topics"),
         (["a.avro", "--offline", "--out", "x", "--force-live-topics"], "--force-live-topics is of"),
         (["a.avro", "--offline", "--out", "x", "--from", "June"], "expected a day as 2021-06-01"),
+        (
+            ["a.avro", "--offline", "--out", "x", "--from", "2021-06-02", "--to", "2021-06-01"],
+            "--from is after",
+        ),
+        (["diff", "live", "topic:r-1", "--from", "2021-06-02", "--to", "2021-06-01"], "--from is after --to"),
         (["a.avro", "--to-topic", "--speed", "fast"], "expected max, or a factor"),
         ([], "Missing argument 'ARCHIVE...'"),
     ],
@@ -59,6 +64,39 @@ def test_a_missing_archive_exits_with_1(tmp_path):
     assert done.exit_code == 1
     assert "none.avro: No such file" in done.output
     assert "--on-fault skip leaves out what is named above" in done.output
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Score in this process."""
+    from stream_worker.replay import pool
+
+    def score_chunks(work, chunks, processes):
+        scoring = pool._Scoring(work)
+        for chunk in chunks:
+            yield chunk, scoring.score(chunk)
+
+    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
+
+
+def test_a_replay_without_a_record_leaves_the_older_result(tmp_path, archive, in_process):
+    out = tmp_path / "scores.parquet"
+    out.write_bytes(b"the older result")
+    run = archive / "run-2021-05-11.avro"
+    broken = tmp_path / "broken.avro"
+    write_candidates(broken, make_candidates(2, 2))
+    content = broken.read_bytes()
+    broken.write_bytes(content[:-1000] + b"\0" + content[-999:])
+    nothing = [
+        ([run, "--from", "2022-05-10"], "none of 12 records took part"),
+        ([broken, "--on-fault", "skip", "--resume"], "none of 0 records took part"),
+    ]
+    for arguments, message in nothing:
+        done = call(*arguments, "--offline", "--out", out, "--workers", 1)
+        assert (done.exit_code, message in done.output) == (1, True), done.output
+        assert out.read_bytes() == b"the older result"
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["broken.avro", "scores.parquet"]
+    assert "skipped: broken.avro: " in done.output
 
 
 @pytest.fixture
@@ -138,15 +176,7 @@ def test_diff_exits_with_0_only_where_nothing_differs(tmp_path):
     assert "no Parquet file that can be read" in done.output
 
 
-def test_json_counts(tmp_path, replayed, monkeypatch):
-    from stream_worker.replay import pool
-
-    def score_chunks(work, chunks, processes):
-        scoring = pool._Scoring(work)
-        for chunk in chunks:
-            yield chunk, scoring.score(chunk)
-
-    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
+def test_json_counts(tmp_path, replayed, in_process):
     replayed(tmp_path / "a.parquet")
     replayed(tmp_path / "b.parquet")
     done = call("diff", tmp_path / "a.parquet", tmp_path / "b.parquet", "--json")

@@ -15,6 +15,8 @@ from stream_worker.replay.diff.compare import compare
 from stream_worker.replay.diff.page import most_changed, write_diff_page
 from stream_worker.replay.diff.parquet import view_of_result
 from stream_worker.replay.diff.text import as_json, details
+from stream_worker.replay.diff.topics import _add_scores
+from stream_worker.replay.diff.view import RunView
 from stream_worker.replay.output import PINS_KEY, SCHEMA, result_writer
 
 
@@ -36,7 +38,7 @@ def row(number, p, *, outcome="SCORED", final=None, alerts=()):
         "alerts": list(alerts),
     }
     if p is not None:
-        values.update(p_review=p, p_yes=p, p_maybe=0.0, p_no=1 - p)
+        values.update(p_review=p, p_yes=p, p_maybe=0.0, p_no=1 - p, p_event=p / 2)
         values["decisions"] = [
             {"name": "balanced", "threshold": 0.45, "passed": p >= 0.45},
             {"name": "pure", "threshold": 0.955, "passed": p >= 0.955},
@@ -95,6 +97,8 @@ def test_rounding_is_no_difference(view):
     [
         (changed(0, p_review=0.9 + 3e-6), "scores"),
         (changed(0, p_yes=0.8), "scores"),
+        (changed(0, p_event=0.9), "scores"),
+        (changed(0, p_event=None), "scores"),
         (changed(1, p_review=0.44, decisions=row(0, 0.44)["decisions"]), "decisions"),
         (changed(3, outcome="SCORED"), "outcomes"),
         (changed(4, reason="oversize"), "refused"),
@@ -110,6 +114,35 @@ def test_each_difference_is_found(view, rows, kind):
     assert not found.empty
     assert getattr(found, kind)
     assert as_json(found)[kind]
+
+
+def test_another_calibration_is_shown(tmp_path, view):
+    found = compare(view("a", ROWS), view("b", changed(0, p_event=None)))
+    assert as_json(found)["scores"][0]["p_event"] == [0.45, None]
+    columns, rows = next((c, r) for title, c, r in details(found) if title == "scores that changed")
+    assert dict(zip(columns, rows[0], strict=True))["p_event a"] == 0.45
+    path = tmp_path / "diff.html"
+    write_diff_page(path, found, {})
+    assert "p_event b" in path.read_text()
+
+
+def test_topics_tell_p_event():
+    score = {
+        "candidate_id": "c0",
+        "star_id": "S0",
+        "t_cut": 9340.0,
+        "halo": False,
+        "p_review": 0.9,
+        "p_event": 0.45,
+        "class_probabilities": {"yes": 0.9, "maybe": 0.0, "no": 0.1},
+        "decisions": [],
+        "model": {"name": "m", "version": "1", "sha256": "0", "preprocessing_version": 1},
+        "settings_hash": "0",
+    }
+    runs = [RunView("a"), RunView("b")]
+    for run, p_event in zip(runs, (0.45, 0.46), strict=True):
+        _add_scores(run, [{**score, "p_event": p_event}])
+    assert compare(*runs).pairs[0].change == pytest.approx(0.01)
 
 
 def test_another_lifecycle_with_the_same_end_is_reported_and_no_failure(view):
