@@ -31,6 +31,7 @@ def ingest_pysis(folder, newest: float, *options: str):
 @pytest.mark.parametrize(
     ("newest", "options", "warned"),
     [(8210.0, [], True), (NOW - 3.0, [], True), (NOW - 1.0, [], False), (8210.0, ["--tense", "TEST"], False)],
+    ids=["2018", "three days", "yesterday", "test"],
 )
 def test_old_data_that_would_be_sent_as_live_are_warned_of(tmp_path, newest, options, warned):
     done = ingest_pysis(tmp_path, newest, "--out", str(tmp_path / "c.avro"), *options)
