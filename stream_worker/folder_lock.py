@@ -8,18 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class FolderInUse(Exception):
-    """Another process holds the lock."""
-
-
 @contextmanager
-def only_one(lock: Path) -> Iterator[None]:
+def only_one(lock: Path, in_use: Exception) -> Iterator[None]:
     """Hold the lock file, which is left behind, within the block.
 
     Raises
     ------
-    FolderInUse
-        Another process holds it.
+    Exception
+        ``in_use``, where another process holds it.
     OSError
         It can't be made.
     """
@@ -27,5 +23,5 @@ def only_one(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderInUse(str(lock)) from None
+            raise in_use from None
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from schemas.container import container_block, container_header
 from stream_worker.archives.dump import ARCHIVED, SCHEMAS_KEY
 from stream_worker.checked_zstd import compress
 from stream_worker.codec import encode
-from stream_worker.folder_lock import FolderInUse, only_one
+from stream_worker.folder_lock import only_one
 from stream_worker.kafka.records import SourceRecord
 
 STATE_FILE: Final = ".dump.json"
@@ -144,11 +144,7 @@ def own_folder(folder: Path) -> Iterator[None]:
         The folder can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(only_one(folder / _LOCK))
-        except FolderInUse:
-            raise DumpError(f"another dump is being written to {folder}") from None
+    with only_one(folder / _LOCK, DumpError(f"another dump is being written to {folder}")):
         yield
 
 

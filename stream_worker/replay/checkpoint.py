@@ -6,13 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from stream_worker.checked_zstd import compress
-from stream_worker.folder_lock import FolderInUse, only_one
+from stream_worker.folder_lock import only_one
 from stream_worker.replay.scoring import Row
 
 if sys.version_info >= (3, 14):
@@ -125,11 +125,7 @@ def open_checkpoint(folder: Path, pins: Mapping[str, Any], *, resume: bool) -> I
             f"an unfinished replay lies in {folder}: go on with --resume, or remove that folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(only_one(folder / _LOCK))
-        except FolderInUse:
-            raise CheckpointError(f"another replay is at work in {folder}") from None
+    with only_one(folder / _LOCK, CheckpointError(f"another replay is at work in {folder}")):
         if plan.exists():
             _compare(_kept(plan), wanted, folder)
         else:
