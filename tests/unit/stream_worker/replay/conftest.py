@@ -66,6 +66,19 @@ def settings():
 
 
 @pytest.fixture
+def in_process(monkeypatch):
+    """Score in this process: what matters here is not that there are several."""
+    from stream_worker.replay import pool
+
+    def score_chunks(work, chunks, processes):
+        scoring = pool._Scoring(work)
+        for chunk in chunks:
+            yield chunk, scoring.score(chunk)
+
+    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
+
+
+@pytest.fixture
 def replayed(archive, settings, monkeypatch):
     """Plan and replay, in chunks of a few records."""
     monkeypatch.setattr("stream_worker.replay.plan.CHUNK", 8)

@@ -66,19 +66,6 @@ def test_a_missing_archive_exits_with_1(tmp_path):
     assert "--on-fault skip leaves out what is named above" in done.output
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    """Score in this process."""
-    from stream_worker.replay import pool
-
-    def score_chunks(work, chunks, processes):
-        scoring = pool._Scoring(work)
-        for chunk in chunks:
-            yield chunk, scoring.score(chunk)
-
-    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
-
-
 def test_a_replay_without_a_record_leaves_the_older_result(tmp_path, archive, in_process):
     out = tmp_path / "scores.parquet"
     out.write_bytes(b"the older result")

@@ -18,19 +18,6 @@ from stream_worker.replay.output import read_about
 from stream_worker.replay.selection import Selection, as_replayed
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    """Score in this process: what matters here is not that there are several."""
-    from stream_worker.replay import pool
-
-    def score_chunks(work, chunks, processes):
-        scoring = pool._Scoring(work)
-        for chunk in chunks:
-            yield chunk, scoring.score(chunk)
-
-    monkeypatch.setattr("stream_worker.replay.offline.score_chunks", score_chunks)
-
-
 def rows(path):
     return pq.read_table(path).to_pylist()
 
