@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,10 +57,8 @@ class Resampling:
     def __init__(self, clusters: IntArray, seed: int, draws: int = DRAWS) -> None:
         if not len(clusters):
             raise ValueError("no candidates to resample")
-        _, self._group = np.unique(clusters, return_inverse=True)
-        self.n_clusters = int(self._group.max()) + 1
-        self._order = np.argsort(self._group, kind="stable")
-        self._starts = np.searchsorted(self._group[self._order], np.arange(self.n_clusters))
+        _, self.cluster = np.unique(clusters, return_inverse=True)
+        self.n_clusters = int(self.cluster.max()) + 1
         rng, chances = np.random.default_rng(seed), np.full(self.n_clusters, 1.0 / self.n_clusters)
         self._times = np.concatenate(
             [
@@ -68,24 +67,34 @@ class Resampling:
             ]
         )
 
+    def part(self, places: IntArray) -> Resampling:
+        """Return the resampling of the candidates at ``places`` alone, by the same draws of clusters."""
+        part = copy(self)
+        part.cluster = self.cluster[places]
+        return part
+
     def totals(self, values: ArrayLike) -> Float64Array:
         """Sum values [n] or [n, k] over the candidates: float64 [1 + draws, k].
 
         Row 0 is of the candidates as they are, each further row of one draw.
         """
-        columns = np.asarray(values, dtype=np.float64).reshape(self._group.size, -1)
-        return self._drawn(np.add.reduceat(columns[self._order], self._starts, axis=0))
+        columns = np.asarray(values, dtype=np.float64).reshape(self.cluster.size, -1)
+        order = np.argsort(self.cluster, kind="stable")
+        present, starts = np.unique(self.cluster[order], return_index=True)
+        by_cluster = np.zeros((self.n_clusters, columns.shape[1]))
+        by_cluster[present] = np.add.reduceat(columns[order], starts, axis=0)
+        return self._drawn(by_cluster)
 
     def histogram(self, bins: IntArray, n_bins: int, weights: ArrayLike | None = None) -> Float64Array:
         """Count the candidates in each of ``n_bins`` bins [n]: float64 [1 + draws, n_bins], as `totals`."""
-        cell = self._group * n_bins + bins
+        cell = self.cluster * n_bins + bins
         size = self.n_clusters * n_bins
         counts = np.bincount(cell, None if weights is None else np.asarray(weights, np.float64), size)
         return self._drawn(counts.astype(np.float64).reshape(-1, n_bins))
 
     def weights(self) -> NDArray[np.uint16]:
         """How often each candidate is drawn, [draws, n]; large where there are many."""
-        return self._times[:, self._group]
+        return self._times[:, self.cluster]
 
     def _drawn(self, by_cluster: Float64Array) -> Float64Array:
         """Sum [clusters, k] over the clusters as they are and as drawn."""

@@ -43,7 +43,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--season", type=_FOLDER, help="Simulated season with labels.  [a small one, simulated into the cache]"
 )
 @click.option("--stream", type=_FOLDER, help="Natural stream (simulate --scale natural).")
-@click.option("--perturbed", type=_FOLDER, help="Season with perturbed numbers, held against --season.")
+@click.option(
+    "--perturbed",
+    type=_FOLDER,
+    help="Season with perturbed numbers, held against --season: paired if of the same seed.",
+)
 @click.option("--set", "training_set", type=_FOLDER, help="Training set (model-build dataset), by split.")
 @click.option("--set-season", type=_FOLDER, help="The season that --set was made of: how much must be seen.")
 @click.option("--run", type=_FOLDER, help="Folder of a training run with history.csv: learning curves.")
@@ -228,8 +232,11 @@ def _tell(numbers: dict[str, Any], out: Path, seconds: float, *, as_json: bool) 
             line += f", {_estimate(ratio['value'], ratio['interval'])} of the ceiling"
         click.echo(line)
     if "perturbed" in numbers:
-        fall = numbers["perturbed"]["binary_fall"]
-        click.echo(f"perturbed season: binary falls by {_estimate(fall['value'], fall['interval'])}")
+        fall, common = (numbers["perturbed"][name] for name in ("binary_fall", "common_stars"))
+        sampled = "independent samples" if common is None else f"paired, {common:,} stars in both"
+        click.echo(
+            f"perturbed season: binary falls by {_estimate(fall['value'], fall['interval'])}, {sampled}"
+        )
     for score, its in _announcing(numbers.get("stream", {})).items():
         if (purest := its["at_purity"]) is not None:
             last = purest["events_last"]

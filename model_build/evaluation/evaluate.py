@@ -9,22 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from model_build.bootstrap import Estimate, Resampling, estimate
 from model_build.dataset import DatasetError, data_sha256
-from model_build.evaluation.accuracy import (
-    Ceiling,
-    binary_at_mix,
-    ceiling,
-    difference,
-    multiclass_statistic,
-)
 from model_build.evaluation.doubts import season_doubts, stranger_doubts
 from model_build.evaluation.history import History, read_history
-from model_build.evaluation.labelled import SEED, DateFigures, SeasonFigures, date_figures, season_figures
+from model_build.evaluation.labelled import SEED, SeasonFigures, season_figures
 from model_build.evaluation.missing import Loss, losses
-from model_build.evaluation.scored import Scored, ScoredSeason, score_season
+from model_build.evaluation.perturbed import PerturbedFigures, perturbed_figures
+from model_build.evaluation.scored import ScoredSeason, score_season
 from model_build.evaluation.scoring import BundleRef
 from model_build.evaluation.splits import (
     ScoredSplit,
@@ -39,20 +30,17 @@ from model_build.evaluation.streamed import StreamFigures, stream_figures
 from model_build.evaluation.sweep import sweep_thresholds
 from model_build.evaluation.thresholds import Thresholds, thresholds_of
 from model_build.evaluation.visibility import VisibilityCurve, score_visible, visibility_curve
-from model_build.metrics import NO
 from model_build.progress import Progress
 from model_build.season.command import Order, simulate_to
 from model_build.season.sections import as_table
 from model_build.season.sizes import size_of
 from model_build.training_set.crew import Crew
 from model_build.training_set.reader import TrainingSet, open_training_set
-from stream_worker.bundle import CLASSES, Bundle
-from stream_worker.preprocessing.light_curve import Float64Array
+from stream_worker.bundle import Bundle
 
 OWN_SEED: Final = 9001
 """Of the season that is simulated where none is given; nothing is trained or tuned on it."""
 ARGMAX: Final = "best on validation"
-MAYBE: Final = CLASSES.index("maybe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +57,6 @@ class Inputs:
     set_season: Path | None = None
     run: Path | None = None
     baselines: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PerturbedFigures:
-    """Of a season whose numbers were drawn anew.
-
-    ``at_mix`` is the binary mean accuracy with as large a share of Maybes among the positives as in the
-    season; ``fall`` and ``multiclass_fall`` are the season's mean accuracies less ``at_mix`` and less that of
-    three classes. The stars differ, so that both are resampled independently.
-    """
-
-    season: ScoredSeason
-    label: DateFigures
-    ceiling: Ceiling
-    at_mix: Estimate
-    fall: Estimate
-    multiclass_fall: Estimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,33 +164,6 @@ def evaluate(inputs: Inputs, bundle: Bundle, crew: Crew, cache: Path, progress: 
         stream = streamed, stream_figures(streamed, bundle.manifest, thresholds)
     doubts += season_doubts(bundle, judges)
     return Evaluation(bundle, thresholds, season, figures, perturbed, stream, found, history, doubts)
-
-
-def perturbed_figures(
-    season: ScoredSeason, perturbed: ScoredSeason, thresholds: Thresholds
-) -> PerturbedFigures:
-    """Compare a season with another whose numbers are wrong within their doubt."""
-    here, there = (one.candidates.labelled("label") for one in (season, perturbed))
-    of_here, of_there = Resampling(here.clusters, SEED), Resampling(there.clusters, SEED + 1)
-
-    maybe_share = float(np.mean(here.labels[here.labels != NO] == MAYBE))
-
-    def binary(resampling: Resampling, scored: Scored) -> Float64Array:
-        return binary_at_mix(resampling, scored.p_review >= thresholds.chosen, scored.labels, maybe_share)
-
-    def classes(resampling: Resampling, scored: Scored) -> Float64Array:
-        predicted = scored.class_probabilities.argmax(axis=1)
-        return multiclass_statistic(resampling, predicted, scored.labels)[0]
-
-    at_mix = binary(of_there, there)
-    return PerturbedFigures(
-        season=perturbed,
-        label=date_figures(perturbed, "label", thresholds),
-        ceiling=ceiling(of_there, there, thresholds.chosen, SEED),
-        at_mix=estimate(at_mix),
-        fall=difference(binary(of_here, here), at_mix),
-        multiclass_fall=difference(classes(of_here, here), classes(of_there, there)),
-    )
 
 
 def _open_set(path: Path, season: Path | None, bundle: Bundle) -> TrainingSet:

@@ -10,7 +10,8 @@ import numpy as np
 
 from model_build.bootstrap import Estimate, known
 from model_build.evaluation.accuracy import Accuracy, Ceiling
-from model_build.evaluation.evaluate import ARGMAX, Evaluation, PerturbedFigures, SetFigures
+from model_build.evaluation.evaluate import ARGMAX, Evaluation, SetFigures
+from model_build.evaluation.perturbed import PerturbedFigures
 from model_build.evaluation.scored import ScoredSeason
 from model_build.evaluation.streamed import Announcing, StreamFigures
 from model_build.evaluation.thresholds import CHOSEN, event_probability
@@ -126,6 +127,7 @@ def _perturbed(its: PerturbedFigures) -> dict[str, Any]:
         "binary_at_the_seasons_mix": its.at_mix.as_json(),
         "binary_fall": its.fall.as_json(),
         "multiclass_fall": its.multiclass_fall.as_json(),
+        "common_stars": its.common_stars,
     }
 
 

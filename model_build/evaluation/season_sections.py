@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from model_build.bootstrap import Estimate
 from model_build.evaluation.accuracy import Accuracy, Ceiling
-from model_build.evaluation.evaluate import Evaluation, PerturbedFigures
+from model_build.evaluation.evaluate import Evaluation
 from model_build.evaluation.groups import Group
 from model_build.evaluation.labelled import SeasonFigures
+from model_build.evaluation.perturbed import PerturbedFigures
 from model_build.evaluation.probabilities import Honesty
 from model_build.evaluation.season_drawings import draw_curves, draw_groups, draw_reliability
 from model_build.evaluation.stream_drawings import title_of
@@ -144,10 +145,15 @@ def perturbed_section(figures: PerturbedFigures, season: SeasonFigures) -> Secti
         else "Its numbers (seeing, weather, artefacts, errors, priors) were drawn anew within their doubt, "
         f"seed {record.perturbed}."
     )
+    sampled = (
+        "Its stars are others than the season's: the interval of the fall is that of two independent samples."
+        if figures.common_stars is None
+        else "It has the season's seed, so its events, artefacts and weather, but for what the numbers "
+        f"change: {figures.common_stars:,} stars are labelled in both, and what both have is drawn together."
+    )
     lead = (
-        f"The same on another season. {drawn} Its stars are others than the season's, so the two are "
-        "resampled independently: the interval of the fall is that of two independent samples. Maybes are "
-        "harder than Yes, so the fall of two classes is at the season's share of Maybes."
+        f"The same on another season. {drawn} {sampled} Maybes are harder than Yes, so the fall of two "
+        "classes is at the season's share of Maybes."
     )
     here, there = season.label, figures.label
     rows: list[list[object]] = [

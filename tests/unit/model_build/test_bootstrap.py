@@ -66,3 +66,17 @@ def test_what_is_undefined_in_some_draws_is_left_out_there():
 def test_no_candidates_are_refused():
     with pytest.raises(ValueError, match="no candidates"):
         Resampling(np.array([], dtype=np.intp), 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(found=candidates, data=st.data())
+def test_a_part_is_counted_on_the_draws_of_the_whole(found, data):
+    cluster, value = (np.array(column) for column in zip(*found, strict=True))
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=value.size, max_size=value.size)))
+    chosen[0] = True
+    whole = Resampling(cluster, 3, 20)
+    part = whole.part(np.flatnonzero(chosen))
+    assert part.totals(value[chosen]) == pytest.approx(whole.totals(value * chosen), abs=1e-9)
+    assert np.array_equal(part.weights(), whole.weights()[:, chosen])
+    ones = np.zeros(int(chosen.sum()), np.intp)
+    assert part.histogram(ones, 1) == pytest.approx(whole.totals(chosen))

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.season_records import season_record
 
 from model_build.season.truth import TRUTH_FILE, read_truth, write_truth
+from model_build.season_report.record import SeasonRecord
 from stream_worker.bundle import load_bundle
 from stream_worker.bundle.shipped import shipped_bundle
 
@@ -43,3 +45,9 @@ def season(labelled_archive, tmp_path_factory) -> Path:
     ]
     write_truth(folder / TRUTH_FILE, labelled)
     return folder
+
+
+@pytest.fixture
+def record() -> SeasonRecord:
+    """What a small season's summary says."""
+    return season_record()
