@@ -18,6 +18,7 @@ from model_build.progress import progress_on_stderr
 if TYPE_CHECKING:
     from model_build.baselines.compare import Asked
     from model_build.training_set.reader import TrainingSet
+    from stream_worker.bundle import Bundle
 
 _NEEDS = ("sklearn", "xgboost", "pyarrow", "scipy", "threadpoolctl", "tensorflow", "matplotlib")
 _CACHE = Path(".cache") / "baselines"
@@ -29,6 +30,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(
     epilog="\b\nExamples:\n"
     "  model-build baselines --set set --set-season train --run run --page baselines.html\n"
+    "  model-build baselines --set set --set-season train --bundle my-bundle\n"
     "  model-build baselines --set set --set-season train --only xgboost --only perceptron\n"
     "  model-build baselines --set set --only ctio_only --only cnn --limit 8000 --epochs 8\n"
     "  model-build evaluate --baselines baselines.json     # as a section of the evaluation"
@@ -38,6 +40,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--set-season", type=_FOLDER, help="The season it was made of: features need light curves.")
 @click.option("--run", type=_FOLDER, help="Folder of a training run on it: the network to be compared.")
+@click.option(
+    "--bundle",
+    "source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Instead: folder or tar whose network is to be compared.",
+)
 @click.option(
     "--out",
     type=_FILE,
@@ -72,6 +80,7 @@ def baselines(
     training_set: Path,
     set_season: Path | None,
     run: Path | None,
+    source: Path | None,
     out: Path,
     page: Path | None,
     only: tuple[str, ...],
@@ -95,6 +104,8 @@ def baselines(
     needing = [name for name in names if name in ON_FEATURES]
     if needing and set_season is None:
         raise click.UsageError(f"{', '.join(needing)}: add --set-season, or choose others by --only")
+    if run is not None and source is not None:
+        raise click.UsageError("--run and --bundle: which network is to be compared? Give one of them")
     for path in (out, page):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.UsageError(f"{path.parent}: no such folder, {path.name} would go there")
@@ -105,14 +116,17 @@ def baselines(
         opened = open_training_set(training_set)
     except BadTrainingSet as error:
         raise click.ClickException(str(error)) from error
+    bundle = None if source is None else _load(source)
     signal.signal(signal.SIGTERM, _interrupt)
     start = time.monotonic()
-    asked = Asked(names, set_season, run, limit, epochs, seed)
+    asked = Asked(names, set_season, run, bundle, limit, epochs, seed)
     try:
         numbers = _compare(opened, asked, out, page, workers, cache)
     except KeyboardInterrupt:
         click.echo("interrupted: the same command goes on from here", err=True)
         sys.exit(_INTERRUPTED)
+    for doubt in numbers["doubts"]:
+        click.echo(f"Doubtful: {doubt}", err=True)
     _tell(numbers, out, page, time.monotonic() - start, as_json=as_json)
 
 
@@ -123,11 +137,15 @@ def _compare(
     from model_build.baselines.compare import compare
     from model_build.baselines.numbers import baseline_section
     from model_build.dataset import DatasetError
+    from model_build.evaluation.scoring import BundleChanged
+    from model_build.evaluation.splits import OtherStandardisation
+    from model_build.season_report.archive import BadArchive
     from model_build.training.run_folder import BadRun
     from model_build.training_set.crew import open_crew
     from stream_worker.codec import BadContainer
     from stream_worker.report_page import page as page_of
     from stream_worker.report_page import write_page
+    from stream_worker.scoring import ProviderUnavailable, ScorerBroken, ScoringError
 
     try:
         with progress_on_stderr() as progress, open_crew(workers) as crew:
@@ -135,13 +153,26 @@ def _compare(
         write_page(out, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
         if page is not None:
             write_page(page, page_of("Baselines", [baseline_section(numbers)]))
-    except (DatasetError, BadContainer, BadRun) as error:
+    except OtherStandardisation as error:
+        raise click.ClickException(f"{error}: add --set-season") from error
+    except (DatasetError, BadArchive, BadContainer, BadRun) as error:
         raise click.ClickException(str(error)) from error
+    except (BundleChanged, ProviderUnavailable, ScorerBroken, ScoringError) as error:
+        raise click.ClickException(f"bundle: {error}") from error
     except ValueError as error:
         raise click.ClickException(f"can't be compared: {error}") from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from error
     return numbers
+
+
+def _load(source: Path) -> Bundle:
+    from stream_worker.bundle import BundleError, load_bundle
+
+    try:
+        return load_bundle(source)
+    except BundleError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _interrupt(*_: object) -> None:

@@ -18,14 +18,17 @@ from model_build.baselines.catalogue import (
 from model_build.baselines.comparison import Measured, Predictions, held_out, lead, measure
 from model_build.baselines.features import Features, features_by_split, require_season
 from model_build.baselines.numbers import VERSION, VERSION_NAME
+from model_build.baselines.shipped import score_bundle
 from model_build.baselines.trainings import score_run, subset, train_and_score
 from model_build.bootstrap import Resampling
+from model_build.evaluation.doubts import stranger_doubts
 from model_build.evaluation.splits import LABELLED
 from model_build.progress import Progress
 from model_build.training.options import plain_values
 from model_build.training_set.crew import Crew
 from model_build.training_set.reader import TrainingSet
 from model_build.training_set.split import SPLITS
+from stream_worker.bundle import Bundle
 from stream_worker.preprocessing.light_curve import Float64Array
 
 SEED: Final = 1
@@ -43,7 +46,9 @@ class Asked:
     season
         Of which the training set was made; only baselines on features need it.
     run
-        Folder of a training run on the set.
+        Folder of a training run on the set: its network is compared.
+    bundle
+        Or the network of a bundle.
     limit, epochs
         Of the short trainings.
     seed
@@ -53,6 +58,7 @@ class Asked:
     names: tuple[str, ...]
     season: Path | None
     run: Path | None
+    bundle: Bundle | None
     limit: int
     epochs: int
     seed: int
@@ -69,26 +75,27 @@ def compare(
         If the season is another than the set's, or baselines on features have none.
     BadRun
         If the run can't be held against them.
+    OtherStandardisation
+        If the set is prepared for another network than the bundle's, and there is no season.
     ValueError
         If a split lacks stars of a class.
     """
     held = held_out(training_set)
     resampling = Resampling(held.clusters, SEED)
-    run = None
-    if asked.run is not None:
-        progress("trained network scored", 0, 1)
-        run = measure(score_run(asked.run, training_set, cache), held, resampling)
-        progress("trained network scored", 1, 1)
+    network = _network(training_set, asked, crew, cache, progress)
+    run = None if network is None else measure(network, held, resampling)
     predictions = _on_features(training_set, asked, crew, cache, progress)
     predictions |= _short_trainings(training_set, asked, cache, progress)
     found = {name: measure(its, held, resampling) for name, its in predictions.items()}
     short = found.get(THREE_BRANCHES)
+    told = training_set.path, training_set.sha256
     return {
         VERSION_NAME: VERSION,
         "training_set": training_set.sha256,
         "seed": asked.seed,
         "n": {split: int(training_set.places(split, LABELLED).size) for split in SPLITS},
         "clusters": resampling.n_clusters,
+        "doubts": [] if asked.bundle is None else stranger_doubts(asked.bundle, training_set=told),
         "training": _training(training_set, asked) if short is not None else None,
         "run": None if run is None else _plain(run),
         "baselines": {
@@ -102,6 +109,20 @@ def compare(
             for name, its in ((name, found[name]) for name in asked.names)
         },
     }
+
+
+def _network(
+    training_set: TrainingSet, asked: Asked, crew: Crew, cache: Path, progress: Progress
+) -> Predictions | None:
+    """Scores of the network that the baselines are held against; None where none was asked for."""
+    if asked.bundle is not None:
+        return score_bundle(asked.bundle, training_set, asked.season, crew, cache, progress)
+    if asked.run is None:
+        return None
+    progress("trained network scored", 0, 1)
+    found = score_run(asked.run, training_set, cache)
+    progress("trained network scored", 1, 1)
+    return found
 
 
 def _on_features(

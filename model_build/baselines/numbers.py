@@ -98,10 +98,10 @@ def baseline_section(numbers: Mapping[str, Any]) -> Section:
                 ["over", *TASKS.values()],
                 [[its["title"], *(estimate_from(its[over][task]) for task in TASKS)] for its in leads],
             )
-    told = not_beaten(numbers)
+    told = [f"Doubtful: {doubt}" for doubt in numbers.get("doubts", ())] + not_beaten(numbers)
     body += "".join(paragraph(f"{line[0].upper()}{line[1:]}.") for line in told)
     compared = any(its[over] is not None for its in numbers["baselines"].values() for over in OVER)
-    if compared and not told:
+    if compared and not not_beaten(numbers):
         body += paragraph("No interval of a lead reaches 0: each network beats what it is held against.")
     return Section("Baselines", lead, body)
 

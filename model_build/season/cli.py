@@ -29,7 +29,7 @@ _NEEDS = ("astropy", "pyarrow", "scipy", "threadpoolctl", "VBMicrolensing")
     epilog="\b\nExamples:\n"
     "  model-build simulate --out season                            # about 600 labelled stars\n"
     "  model-build simulate --scale train --seed 7 --workers 4 --out train\n"
-    "  model-build simulate --scale paper --perturbed 1 --seed 8 --out perturbed\n"
+    "  model-build simulate --scale paper --perturbed 1 --seed 7 --out perturbed\n"
     "  model-build simulate --scale natural --seed 9 --out stream   # five weeks, every candidate\n"
     "  model-build simulate --candidates 300 --out demo             # a week, quickly\n"
     "  model-build simulate --scale train --seed 7 --out train --resume"

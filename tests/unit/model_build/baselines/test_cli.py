@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from model_build.baselines.cli import baselines
+from model_build.evaluation.scored import branches_of
+from model_build.season.truth import TRUTH_FILE, read_truth
+from stream_worker.bundle import load_bundle
+from stream_worker.bundle.shipped import shipped_bundle
+from stream_worker.codec import read_candidates
+from stream_worker.scoring import open_scorer
 
 
 def call(*arguments):
@@ -79,3 +86,58 @@ def test_a_folder_without_a_run_leaves_the_last_figures(season_set, labelled_arc
     assert result.exit_code == 1
     assert "run.json is missing: the folder holds no training run" in result.stderr
     assert out.read_text() == "kept"
+
+
+def test_the_network_of_a_bundle_is_compared_as_it_ships(season_set, labelled_archive, tmp_path, cache):
+    out, page = tmp_path / "x.json", tmp_path / "x.html"
+    shipped = shipped_bundle()
+    result = on_features(season_set, labelled_archive, out, cache, "--bundle", shipped, "--page", page)
+    assert result.exit_code == 0, result.output
+    numbers = json.loads(out.read_text())
+    test = season_set.places("test", "labelled")
+    scorer = open_scorer(load_bundle(shipped), provider="cpu", intra_op_threads=1)
+    rows = {row.candidate_id.encode(): row for row in read_truth(labelled_archive / TRUTH_FILE)}
+    by_id = {
+        candidate.candidate_id.encode(): candidate
+        for path in sorted(labelled_archive.glob("run-*.avro"))
+        for candidate in read_candidates(path)
+    }
+    right = [[], []]
+    for place in test.tolist():
+        name = season_set.candidate_ids[place]
+        scores = scorer.score([branches_of(by_id[name], scorer.bundle)])
+        passed = scores.p_review[0] >= numbers["run"]["threshold"]
+        positive = rows[name].label != "no"
+        right[positive].append(passed == positive)
+    expected = np.mean([np.mean(side) for side in right])
+    assert numbers["run"]["binary"]["value"] == pytest.approx(expected)
+    lead = numbers["baselines"]["decision_tree"]["over_run"]["binary"]["value"]
+    assert lead == pytest.approx(expected - numbers["baselines"]["decision_tree"]["binary"]["value"])
+    (doubt,) = numbers["doubts"]
+    assert doubt.startswith(f"{season_set.path}: not the set that the bundle was trained on")
+    assert "Doubtful: " in result.stderr
+    assert "Doubtful: " in page.read_text()
+
+
+def test_a_bundle_of_another_standardisation_asks_for_the_season(season_set, tmp_path, cache):
+    result = call(
+        "--set", season_set.path, "--bundle", shipped_bundle(), "--only", "ctio_only",
+        "--limit", 8, "--epochs", 1, "--out", tmp_path / "x.json", "--cache", cache,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "prepared for another network than lensnet" in result.stderr
+    assert "add --set-season" in result.stderr
+
+
+def test_a_run_and_a_bundle_are_one_too_many(season_set, labelled_archive, tmp_path, cache):
+    result = on_features(
+        season_set, labelled_archive, tmp_path / "x.json", cache, "--run", tmp_path, "--bundle", tmp_path
+    )
+    assert result.exit_code == 2
+    assert "Give one of them" in result.stderr
+
+
+def test_what_is_no_bundle_is_named(season_set, labelled_archive, tmp_path, cache):
+    result = on_features(season_set, labelled_archive, tmp_path / "x.json", cache, "--bundle", tmp_path)
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.stderr
