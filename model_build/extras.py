@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 import click
 
+from stream_worker.extras import install_hint
+
 
 def require_training_libraries(*modules: str) -> None:
     """Stop a command whose modules are not installed.
@@ -18,6 +20,6 @@ def require_training_libraries(*modules: str) -> None:
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise click.UsageError(
-            f"{', '.join(missing)} not installed; this command needs the training libraries: "
-            "pip install 'lensnet[cpu,train]'"
+            f"{', '.join(missing)} not installed; this command needs the training libraries; "
+            + install_hint("cpu,train")
         )

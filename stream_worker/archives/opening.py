@@ -16,6 +16,7 @@ from stream_worker.archives.pysis_events import EventList, open_pysis_folder
 from stream_worker.archives.reading import Archive, ArchiveFault
 from stream_worker.archives.season import missing_runs, run_files
 from stream_worker.codec import MAX_PACKET_BYTES
+from stream_worker.extras import install_hint
 
 _SUFFIXES: Final = (".avro", ".parquet")
 
@@ -96,7 +97,7 @@ def _hidden(path: Path, folder: Path) -> bool:
 def _open_file(path: Path, max_packet_bytes: int) -> Archive:
     if path.suffix == ".parquet":
         if find_spec("pyarrow") is None:
-            raise ArchiveFault(path, "", "Parquet needs pyarrow: pip install lensnet[replay]")
+            raise ArchiveFault(path, "", f"Parquet needs pyarrow; {install_hint('replay')}")
         from stream_worker.archives.parquet import open_parquet
 
         return open_parquet(path)

@@ -100,9 +100,47 @@ def _layout(path: Path, schema: pa.Schema) -> Layout:
     for layout, wanted in layouts:
         faults[layout] = [name for name in wanted.names if name not in schema.names]
         if not faults[layout]:
+            if wrong := [text for field in wanted for text in _mismatches(schema.field(field.name), field)]:
+                raise ArchiveFault(path, "schema", f"as a {layout} table of candidates: {'; '.join(wrong)}")
             return layout
     text = "; ".join(f"as a {layout} one it lacks {', '.join(names)}" for layout, names in faults.items())
     raise ArchiveFault(path, "schema", f"no table of candidates: {text}")
+
+
+def _mismatches(found: pa.Field, wanted: pa.Field, within: str = "") -> Iterator[str]:
+    """Columns that hold something else than is wanted, or lack a part of it."""
+    name = f"{within}{wanted.name}"
+    its, kind = found.type, wanted.type
+    if pa.types.is_dictionary(its):
+        its = its.value_type
+    if pa.types.is_struct(its) and pa.types.is_struct(kind):
+        for field in kind:
+            place = its.get_field_index(field.name)
+            if place < 0:
+                yield f"column {name} lacks {field.name}"
+            else:
+                yield from _mismatches(its.field(place), field, f"{name}.")
+    elif pa.types.is_list(kind) and (pa.types.is_list(its) or pa.types.is_large_list(its)):
+        yield from _mismatches(
+            its.value_field.with_name("item"), kind.value_field.with_name("item"), f"{name}."
+        )
+    elif not _can_be(its, kind):
+        yield f"column {name} is {found.type}, expected {kind}"
+
+
+_NUMBERS: Final = ("is_floating", "is_integer", "is_null")
+_KINDS: Final = (
+    (("is_string", "is_large_string", "is_null"), pa.types.is_string),
+    (_NUMBERS, pa.types.is_floating),
+    (_NUMBERS, pa.types.is_integer),
+    (("is_timestamp", "is_integer"), pa.types.is_timestamp),
+)
+"""Kinds of columns (predicates of `pyarrow.types`) that can stand for one that is wanted."""
+
+
+def _can_be(found: pa.DataType, wanted: pa.DataType) -> bool:
+    kinds = next((kinds for kinds, is_wanted in _KINDS if is_wanted(wanted)), ())
+    return any(getattr(pa.types, kind)(found) for kind in kinds)
 
 
 def _pieces(counts: list[int]) -> tuple[Piece, ...]:
@@ -261,11 +299,17 @@ def _of_dataset(column: tuple[Any, Any], mine: Any, name: str) -> Any:
 
 
 def _plain_rows(batch: Any) -> list[Mapping[str, Any]]:
-    kinds = {field.name: field.type for field in PLAIN}
-    columns = {
-        name: (
-            batch.column(name).cast(pa.int64()) if name == "produced_at" else batch.column(name).cast(kind)
-        ).to_pylist()
-        for name, kind in kinds.items()
-    }
+    columns = {field.name: _plain(batch.column(field.name), field).to_pylist() for field in PLAIN}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _plain(column: Any, wanted: pa.Field) -> Any:
+    """A column as the schema has it; times as milliseconds, whatever unit they come in."""
+    try:
+        if not pa.types.is_timestamp(wanted.type):
+            return column.cast(wanted.type)
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("ms", column.type.tz), safe=False)
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(f"column {wanted.name}: {error}") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from stream_worker.archives.reading import ArchiveFault
 
 RUN_FILES: Final = "run-*.avro"
 SUMMARY_FILE: Final = "season.json"
+TRUTH_FILE: Final = "truth.parquet"
 _RUN_NAME: Final = re.compile(r"run-(?P<run>.+)\.avro")
 
 
@@ -21,39 +24,44 @@ def run_files(folder: Path) -> list[Path]:
 
 
 def missing_runs(folder: Path, found: Sequence[Path]) -> list[ArchiveFault]:
-    """Runs of a stream that its summary lists with candidates and that have no file.
+    """Runs that have candidates, by what lies beside them, and no file.
 
-    A season of labelled stars writes some runs only, and its summary doesn't say which: nothing is missed
-    there, nor where there is no summary.
+    The summary of a stream tells which. A season of labelled stars has candidates in some runs only: its
+    truth table tells in which. Where neither can (no summary; no truth table, or nothing that reads
+    Parquet) nothing is missed.
 
     Raises
     ------
     ArchiveFault
-        The summary can't be read.
+        The summary or the truth table can't be read.
     """
     path = folder / SUMMARY_FILE
     if not path.exists():
         return []
     try:
         summary = json.loads(path.read_text("utf-8"))
-        wanted = _listed(summary)
+        wanted, source = _listed(summary), SUMMARY_FILE
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveFault(path, "", f"no summary of a season: {type(error).__name__}: {error}") from error
+    if wanted is None:
+        wanted, source = _in_truth(folder / TRUTH_FILE), TRUTH_FILE
     present = {match["run"] for one in found if (match := _RUN_NAME.fullmatch(one.name))}
     return [
         ArchiveFault(
-            folder / f"run-{run}.avro", "", f"missing: {SUMMARY_FILE} lists the run with {kept} candidates"
+            folder / f"run-{run}.avro",
+            "",
+            f"missing: {source} lists the run with {kept} {'candidate' if kept == 1 else 'candidates'}",
         )
         for run, kept in wanted.items()
         if run not in present
     ]
 
 
-def _listed(summary: Mapping[str, Any]) -> dict[str, int]:
-    """Candidates of each run that must have a file."""
+def _listed(summary: Mapping[str, Any]) -> dict[str, int] | None:
+    """Candidates of each run of a stream that must have a file; None of any other season."""
     stream = summary["stream"]
     if stream["kind"] != "stream":
-        return {}
+        return None
     first, last = stream["first_run"], stream["last_run"]
     left = stream["at_most"]
     listed: dict[str, int] = {}
@@ -68,3 +76,17 @@ def _listed(summary: Mapping[str, Any]) -> dict[str, int]:
         if kept:
             listed[run_id] = kept
     return listed
+
+
+def _in_truth(path: Path) -> dict[str, int]:
+    """Candidates of each run by the truth table."""
+    if not path.exists() or find_spec("pyarrow") is None:
+        return {}
+    import pyarrow as pa  # of the extra
+    import pyarrow.parquet as pq
+
+    try:
+        runs = pq.read_table(path, columns=["run_id"]).column("run_id").to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise ArchiveFault(path, "", f"no truth table of a season: {error}") from error
+    return dict(sorted(Counter(runs).items()))

@@ -11,6 +11,7 @@ import click
 
 from stream_worker.cli import EXIT_USAGE
 from stream_worker.cli.common import examples, fail, progress, with_settings
+from stream_worker.extras import install_hint
 from stream_worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 _ARCHIVE = click.Path(path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+SUFFIXES = (".parquet", ".avro")
 
 
 def require_replay_extra(*libraries: str) -> None:
     """Exit with 2 where one of these libraries of the extra is not installed."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
-        usage(f"{' and '.join(missing)} not installed: pip install lensnet[cpu,replay]")
+        usage(f"{' and '.join(missing)} not installed; {install_hint('cpu,replay')}")
 
 
 def usage(message: str) -> NoReturn:
@@ -67,6 +69,8 @@ def convert(archives: tuple[Path, ...], out: Path, layout: Layout, events: Path 
     Nested has a row per candidate, long a row per observation. What can't be read ends it, and no file is
     written.
     """
+    if out.suffix not in SUFFIXES:
+        usage(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
     require_replay_extra("pyarrow")
     from stream_worker.archives.convert import convert_archives
     from stream_worker.archives.reading import ArchiveFault

@@ -19,7 +19,9 @@ def schema(name: str, version: int) -> None:
     """Print the Avro schema NAME in VERSION; its fingerprint goes to standard error."""
     known = schemas.versions(name)
     if version not in known:
-        raise click.BadParameter(f"{name} has no version {version}, there is {known}", param_hint="VERSION")
+        raise click.BadParameter(
+            f"{name} has no version {version}, there is {', '.join(map(str, known))}", param_hint="VERSION"
+        )
     loaded = schemas.load(name, version)
     click.echo(json.dumps(loaded.definition, indent=2))
     click.echo(f"CRC-64-AVRO fingerprint {loaded.fingerprint:016x}", err=True)

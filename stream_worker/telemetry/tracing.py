@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stream_worker.extras import install_hint
 from stream_worker.kafka.records import Batch, Headers, OutputRecord, SourceRecord, TransactionSink
 from stream_worker.outcome import OUTCOME_HEADER
 from stream_worker.outputs import CANDIDATE_HEADER
@@ -46,7 +47,7 @@ def open_tracing(settings: TracingSettings, service: str) -> Iterator[TracerProv
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
     except ImportError:
         raise SettingsError(
-            ["tracing.endpoint is set but OpenTelemetry is not installed: pip install lensnet[otel]"]
+            [f"tracing.endpoint is set but OpenTelemetry is not installed; {install_hint('otel')}"]
         ) from None
     provider = TracerProvider(
         resource=Resource.create({"service.name": service}),

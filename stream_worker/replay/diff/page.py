@@ -103,7 +103,9 @@ def _light_curves(diff: Diff, curves: Mapping[str, Candidate]) -> Section:
     if not body:
         body = paragraph("Their light curves were not at hand: name their archives with --archive.")
     scores = "p_review (yes / maybe / no), p_event"
-    lead = f"The last {_WINDOW_D:.0f} days; the line is AlertFinder's t_break. {scores}."
+    lead = (
+        f"The last {_WINDOW_D:.0f} days; the line is AlertFinder's t_break, where it is not older. {scores}."
+    )
     return Section(title, lead, body)
 
 
@@ -132,7 +134,8 @@ def _curve(pair: Pair, candidate: Candidate) -> str:
                 label=f"{site} {curve.dataset}",
             )
             shown.append(flux)
-    ax.axvline(found.t_break, color="0.5", lw=0.8, ls="--")
+    if found.t_break > found.t_cut - _WINDOW_D:
+        ax.axvline(found.t_break, color="0.5", lw=0.8, ls="--")
     if shown:
         low, high = np.percentile(np.concatenate(shown), _ENDS)
         margin = 0.25 * max(high - low, 1.0)

@@ -7,8 +7,10 @@ from typing import Any
 
 from confluent_kafka import Consumer
 
+from stream_worker.codec.errors import BadPacket
 from stream_worker.kafka.clients import plain_consumer
 from stream_worker.kafka.reading import OnSkipped, decoded, read_all
+from stream_worker.kafka.records import SourceRecord
 from stream_worker.plans import record_decoder
 from stream_worker.replay.diff.view import RunView, Seen, StarEnd
 from stream_worker.replay.grouping import final_verdicts
@@ -44,7 +46,9 @@ def view_of_topics(
     try:
         copies = [
             score
-            for score in _records(consumer, settings, settings.topics.scores, "score", on_skipped)
+            for score in _records(
+                consumer, settings, settings.topics.scores, "score", _but_orders(settings, on_skipped)
+            )
             if score["replay_id"] == replay_id and nights.holds(score["t_cut"])
         ]
         _add_scores(view, copies)
@@ -108,3 +112,16 @@ def _records(
 ) -> Iterator[dict[str, Any]]:
     decode = record_decoder(settings, schema)
     return (record for _, record in decoded(read_all(consumer, topic), decode, on_skipped))
+
+
+def _but_orders(settings: Settings, on_skipped: OnSkipped) -> OnSkipped:
+    """Hear of undecodable records among the scores, but not of operators' orders to retract."""
+    decode_order = record_decoder(settings, "retract")
+
+    def tell(record: SourceRecord, error: BadPacket) -> None:
+        try:
+            decode_order(record.value)
+        except BadPacket:
+            on_skipped(record, error)
+
+    return tell

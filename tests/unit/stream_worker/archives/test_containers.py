@@ -7,6 +7,8 @@ import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -184,6 +186,30 @@ def test_a_missing_run_of_a_season_is_named(tmp_path):
 
 def test_a_season_cut_short_misses_nothing(tmp_path):
     season(tmp_path, {"r1": 3, "r2": 1, "r3": 0}, at_most=4)
+    assert open_archives([tmp_path]).faults == ()
+
+
+def labelled_season(folder, runs, truth):
+    for run, count in runs.items():
+        write_candidates(folder / f"run-{run}.avro", CANDIDATES[:count])
+    (folder / "season.json").write_text(json.dumps({"stream": {"kind": "labelled"}}))
+    pq.write_table(pa.table({"run_id": truth}), folder / "truth.parquet")
+
+
+def test_a_missing_run_of_labelled_stars_is_named_by_their_truth(tmp_path):
+    labelled_season(tmp_path, {"r1": 2, "r4": 1}, ["r1", "r1", "r2", "r3", "r3", "r4"])
+    assert [str(fault) for fault in open_archives([tmp_path]).faults] == [
+        f"{tmp_path / 'run-r2.avro'}: missing: truth.parquet lists the run with 1 candidate",
+        f"{tmp_path / 'run-r3.avro'}: missing: truth.parquet lists the run with 2 candidates",
+    ]
+
+
+def test_a_season_of_labelled_stars_has_runs_without_a_file(tmp_path):
+    labelled_season(tmp_path, {"r1": 2}, ["r1", "r1"])
+    assert open_archives([tmp_path]).faults == ()
+    (tmp_path / "truth.parquet").write_bytes(b"spoilt")
+    assert "truth.parquet: no truth table of a season: " in str(open_archives([tmp_path]).faults[0])
+    (tmp_path / "truth.parquet").unlink()
     assert open_archives([tmp_path]).faults == ()
 
 

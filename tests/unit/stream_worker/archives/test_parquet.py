@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,3 +114,57 @@ def test_a_flipped_bit_of_a_column_is_never_another_value(tmp_path, layout):
     (archive,) = open_archives([path]).archives
     with pytest.raises(ArchiveFault, match=r"row group 0: .*(CRC|crc)"):
         list(archive.read(archive.pieces[0]))
+
+
+def changed(path, layout, name, values):
+    """A file of candidates in which one column is another."""
+    write_parquet(path, CANDIDATES[:3], layout)
+    table = pq.read_table(path)
+    place = table.schema.get_field_index(name)
+    pq.write_table(table.set_column(place, name, values(table.column(name))), path)
+    return path
+
+
+def nested_curves(column):
+    """The light curves with sites as numbers and without airmass."""
+    curves = [
+        [{**{k: v for k, v in one.items() if k != "airmass"}, "site": 1, "fwhm": "wide"} for one in row]
+        for row in column.to_pylist()
+    ]
+    return pa.array(curves)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "values", "expected"),
+    [
+        ("nested", "ra", lambda c: c.cast(pa.string()), "column ra is string, expected double"),
+        ("long", "flux", lambda c: c.cast(pa.string()), "column flux is string, expected float"),
+        ("long", "star_id", lambda c: pa.array(range(len(c))), "column star_id is int64, expected string"),
+        ("nested", "produced_at", lambda c: pa.array(["now"] * len(c)), "column produced_at is string, exp"),
+        ("nested", "alertfinder", lambda c: pa.array([1.0] * len(c)), "column alertfinder is double, exp"),
+        ("nested", "light_curves", nested_curves, "column light_curves.item.site is int64, expected str"),
+        ("nested", "light_curves", nested_curves, "column light_curves.item.fwhm is string, expected list"),
+        ("nested", "light_curves", nested_curves, "column light_curves.item lacks airmass"),
+    ],
+)  # fmt: skip
+def test_a_column_of_another_kind_is_named(tmp_path, layout, name, values, expected):
+    (fault,) = open_archives([changed(tmp_path / "a.parquet", layout, name, values)]).faults
+    assert f"as a {layout} table of candidates: " in str(fault)
+    assert expected in str(fault)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.int64()])
+def test_times_come_in_any_unit(tmp_path, layout, kind):
+    path = changed(tmp_path / "a.parquet", layout, "produced_at", lambda column: column.cast(kind))
+    _, found = read(path)
+    assert [one.produced_at for one in found] == [one.produced_at for one in CANDIDATES[:3]]
+
+
+def test_names_may_come_as_a_dictionary_and_a_number_too_large_is_named(tmp_path):
+    path = changed(tmp_path / "a.parquet", "long", "star_id", lambda column: column.dictionary_encode())
+    _, found = read(path)
+    assert [one.star_id for one in found] == [one.star_id for one in CANDIDATES[:3]]
+    changed(path, "nested", "season", lambda column: pa.array([2**40] * len(column)))
+    with pytest.raises(ArchiveFault, match=r"row group 0: column season: .*1099511627776"):
+        read(path)

@@ -95,7 +95,10 @@ def no_extra(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.avro", "--offline", "--out", "x.parquet"], "orjson and pyarrow not installed: pip install lens"),
+        (
+            ["a.avro", "--offline", "--out", "x.parquet"],
+            "orjson and pyarrow not installed; in the checkout: pip ",
+        ),
         (["convert", "a.avro", "--out", "x.parquet"], "pyarrow not installed"),
         (["diff", "a.parquet", "live"], "pyarrow not installed"),
         (["diff", "live", "topic:r-1", "--html", "x.html"], "matplotlib not installed"),
@@ -110,7 +113,7 @@ def test_a_replay_through_topics_needs_the_extra_for_parquet_only(no_extra, tmp_
     (tmp_path / "season.parquet").write_bytes(b"PAR1")
     done = call(tmp_path / "season.parquet", "--to-topic")
     assert done.exit_code == 1
-    assert "season.parquet: Parquet needs pyarrow: pip install lensnet[replay]" in done.output
+    assert "season.parquet: Parquet needs pyarrow; in the checkout: pip install" in done.output
     begun = []
     monkeypatch.setattr("stream_worker.cli.replay._to_topic", lambda *arguments: begun.append(arguments))
     assert call(archive / "run-2021-05-11.avro", "--to-topic").exit_code == 0
@@ -155,6 +158,13 @@ def test_convert_writes_what_replay_reads(tmp_path, archive):
     again = call("convert", tmp_path / "b.parquet", "--out", tmp_path / "d.avro")
     assert again.exit_code == 0
     assert (tmp_path / "c.avro").read_bytes() == (tmp_path / "d.avro").read_bytes()
+
+
+def test_convert_writes_no_file_of_another_kind(tmp_path, archive):
+    done = call("convert", archive, "--out", tmp_path / "season.csv")
+    assert done.exit_code == 2
+    assert "season.csv: expected a name that ends in .parquet or .avro" in done.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_diff_exits_with_0_only_where_nothing_differs(tmp_path):

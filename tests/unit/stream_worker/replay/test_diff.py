@@ -10,14 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stream_worker.codec import read_candidates
+from stream_worker.codec import encode, read_candidates
+from stream_worker.codec.errors import BadPacket, Reason
+from stream_worker.deduplicate_stage import RETRACT_SCHEMA
+from stream_worker.framing import single_object
+from stream_worker.kafka.records import SourceRecord
 from stream_worker.replay.diff.compare import compare
 from stream_worker.replay.diff.page import most_changed, write_diff_page
 from stream_worker.replay.diff.parquet import view_of_result
 from stream_worker.replay.diff.text import as_json, details
-from stream_worker.replay.diff.topics import _add_scores
+from stream_worker.replay.diff.topics import _add_scores, _but_orders
 from stream_worker.replay.diff.view import RunView
 from stream_worker.replay.output import PINS_KEY, SCHEMA, result_writer
+from stream_worker.settings import Settings
 
 
 def alert(sequence, kind, reason="threshold_crossed:balanced"):
@@ -208,3 +213,16 @@ def test_a_result_is_whole_or_not_there(tmp_path):
     with pytest.raises(RuntimeError), result_writer(path, {}, tmp_path / "part"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_orders_to_retract_are_no_scores_that_could_not_be_decoded():
+    order = {
+        "group_id": "g", "tense": "CURRENT", "replay_id": None, "cell": 1, "star_id": "S",
+        "reason": "asteroid", "requested_at": 1,
+    }  # fmt: skip
+    packet = single_object(RETRACT_SCHEMA, encode(RETRACT_SCHEMA, order))
+    heard = []
+    tell = _but_orders(Settings(), lambda record, error: heard.append((record.offset, str(error))))
+    for offset, value in enumerate((packet, b"spoilt", packet[:-1])):
+        tell(SourceRecord("lensnet.scores", 0, offset, None, value), BadPacket(Reason.UNKNOWN_SCHEMA, "no"))
+    assert [offset for offset, _ in heard] == [1, 2]

@@ -105,5 +105,5 @@ def test_without_an_end_point_there_is_no_tracing():
 def test_an_end_point_without_the_libraries_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     settings = TracingSettings(endpoint="http://127.0.0.1:4318/v1/traces")
-    with pytest.raises(SettingsError, match=r"lensnet\[otel\]"), open_tracing(settings, "x"):
+    with pytest.raises(SettingsError, match=r"'\.\[otel\]'"), open_tracing(settings, "x"):
         pass
