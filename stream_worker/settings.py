@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -341,7 +342,7 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults += [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}{_shown_input(e)}"
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_fault(e)}{_shown_input(e)}"
             for e in error.errors(include_url=False)
         ]
         raise SettingsError(faults) from None
@@ -355,6 +356,20 @@ def _shown_property(name: str, value: str) -> str:
     if is_sensitive(name):
         return _MASK
     return without_credentials(value) if "://" in value else value
+
+
+def _fault(error: Any) -> str:
+    """What is wrong; of an unknown setting the one that may have been meant."""
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"]).removeprefix("Value error, ")
+    *sections, name = map(str, error["loc"])
+    section: Any = Settings
+    for one in sections:
+        section = section.model_fields[one].annotation
+    known = list(section.model_fields)
+    if close := get_close_matches(name, known, 1):
+        return f"no such setting, did you mean {close[0]}?"
+    return f"no such setting, expected one of {', '.join(known)}"
 
 
 def _shown_input(error: Any) -> str:

@@ -12,12 +12,13 @@ import click
 
 from stream_worker.candidate import Candidate, Tense
 from stream_worker.cli import EXIT_FAILED, EXIT_OK
-from stream_worker.cli.common import examples, fail, progress, with_settings
-from stream_worker.ingest.parameters import DEC, HJD, RA
+from stream_worker.cli.common import broker_errors, examples, fail, progress, with_settings
+from stream_worker.ingest.parameters import DEC, HJD, NAME, RA
 from stream_worker.ingest.sink import CandidateSink
 from stream_worker.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FIRST_ANSWER_S = 10.0
 _TENSES = click.Choice([tense.value for tense in Tense])
 
 
@@ -40,7 +41,7 @@ def ingest() -> None:
 )
 @with_settings
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("--star-id", required=True, help="Catalogue star.")
+@click.option("--star-id", type=NAME, required=True, help="Catalogue star.")
 @click.option("--ra", type=RA, required=True, help="Right ascension: degrees, or hh:mm:ss.")
 @click.option("--dec", type=DEC, required=True, help="Declination: degrees, or dd:mm:ss.")
 @click.option("--t-cut", type=HJD, help="Use data up to this HJD (with or without 2450000). [newest point]")
@@ -78,12 +79,13 @@ def pysis(
     from stream_worker.plans import candidate_encoder
     from stream_worker.worker import now_ms
 
+    encode = candidate_encoder(settings)
     with _sink(settings, out) as sink:
         report = run_ingest_pysis(
             files,
             Star(star_id, ra, dec),
             sink,
-            encode=candidate_encoder(settings),
+            encode=encode,
             now_ms=now_ms(),
             t_cut=t_cut,
             tense=Tense(tense),
@@ -104,10 +106,9 @@ def archive(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> No
     from stream_worker.ingest.run import run_ingest_archive
     from stream_worker.plans import candidate_encoder
 
+    encode = candidate_encoder(settings)
     with _sink(settings, None) as sink, progress("ingesting") as report_to:
-        report = run_ingest_archive(
-            files, sink, encode=candidate_encoder(settings), progress=report_to.advance
-        )
+        report = run_ingest_archive(files, sink, encode=encode, progress=report_to.advance)
     click.echo(json.dumps(archive_json(report)) if as_json else archive_text(report))
     sys.exit(EXIT_OK if report.ok else EXIT_FAILED)
 
@@ -155,10 +156,13 @@ def _sink(settings: Settings, out: Path | None) -> Iterator[CandidateSink]:
     if out is not None:
         yield _ArchiveSink(out)
         return
+    producer = idempotent_producer(settings.kafka, "lensnet-ingest")
+    with broker_errors(settings):
+        producer.list_topics(timeout=_FIRST_ANSWER_S)
     try:
         with open_tracing(settings.tracing, "lensnet-ingest") as tracing:
             yield KafkaCandidateSink(
-                idempotent_producer(settings.kafka, "lensnet-ingest"),
+                producer,
                 settings.topics.candidates,
                 more_headers=lambda candidate: ingest_headers(tracing, candidate.candidate_id),
             )

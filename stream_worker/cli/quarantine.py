@@ -43,7 +43,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
     with broker_errors(settings), closing(_entries(settings)) as entries:
         for entry in entries:
             if as_json:
-                click.echo(json.dumps(_without_raw(entry)))
+                click.echo(json.dumps({"source": _source(entry), **_without_raw(entry)}))
             else:
                 length = str(entry["raw_length"])
                 table.add_row(_source(entry), entry["stage"], entry["reason"], length, entry["message"])
@@ -61,7 +61,7 @@ def show(settings: Settings, source: str, raw: Path | None) -> None:
     """Show one quarantined record; SOURCE is topic/partition/offset as listed."""
     with broker_errors(settings):
         entry = _find(settings, [source])[source]
-    click.echo(json.dumps(_without_raw(entry), indent=2))
+    click.echo(json.dumps({"source": source, **_without_raw(entry)}, indent=2))
     if raw is not None:
         raw.write_bytes(entry["raw"])
         click.echo(f"{len(entry['raw'])} of {entry['raw_length']} bytes written to {raw}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from stream_worker.codec.validation import MAX_NAME
 from stream_worker.ingest.coordinates import parse_dec, parse_ra
 from stream_worker.ingest.pysis import HJD_RANGE, parse_hjd
 
@@ -36,6 +37,19 @@ class _Hjd(click.ParamType[float]):
         return reduced
 
 
+class _Name(click.ParamType[str]):
+    """A name that a candidate can carry."""
+
+    name = "name"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not 0 < len(text) <= MAX_NAME:
+            self.fail(f"{len(text)} characters: expected 1 to {MAX_NAME}", param, ctx)
+        return text
+
+
+NAME = _Name()
 RA = _Position("ra")
 DEC = _Position("dec")
 HJD = _Hjd()

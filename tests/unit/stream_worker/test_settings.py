@@ -146,6 +146,22 @@ def test_topics_must_differ():
 
 
 @pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kafka": {"bootstap_servers": "x"}}, "bootstap_servers: no such setting, did you mean bootstrap_se"),
+        ({"rules": {"neighbor_radius": 1}}, "no such setting, did you mean neighbour_radius_arcsec?"),
+        ({"http": {"colour": 1}}, "http.colour: no such setting, expected one of host, port"),
+        ({"nonsense": {"a": 1}}, "nonsense: no such setting, expected one of kafka, registry, "),
+    ],
+)  # fmt: skip
+def test_an_unknown_setting_is_told_with_those_there_are(values, message):
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, overrides=values)
+    (fault,) = caught.value.faults
+    assert message in fault
+
+
+@pytest.mark.parametrize(
     ("rules", "message"),
     [
         (
@@ -293,9 +309,9 @@ UNKNOWN_PROPERTY = {"LENSNET_KAFKA__PROPERTIES__NON_SENSE": "hunter2"}
     ("command", "environ", "expected"),
     [
         (["balance"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
-        (["balance"], NONSENSE_URL, "registry.url: Value error, 'registry'"),
+        (["balance"], NONSENSE_URL, "registry.url: 'registry'"),
         (["tail"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
-        (["tail"], NONSENSE_URL, "registry.url: Value error, 'registry'"),
+        (["tail"], NONSENSE_URL, "registry.url: 'registry'"),
         (["quarantine", "list"], UNKNOWN_PROPERTY, "kafka.properties.non.sense"),
         (["ingest", "archive", __file__], UNREACHABLE, "registry http://127.0.0.1:1: "),
         (["tail"], {"LENSNET_LOOP__MAX_RECORDS": "0"}, "loop.max_records"),

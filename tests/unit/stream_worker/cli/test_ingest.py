@@ -60,3 +60,22 @@ def test_what_went_to_a_file_is_not_called_sent(tmp_path):
     out = tmp_path / "c.avro"
     done = ingest_pysis(tmp_path, 8210.0, "--tense", "TEST", "--out", str(out))
     assert f"X: wrote to {out} candidate" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["", "S" * 201])
+def test_a_star_without_a_name_is_refused(tmp_path, name):
+    done = ingest_pysis(tmp_path, 8210.0, "--out", str(tmp_path / "c.avro"), "--star-id", name)
+    assert done.exit_code == 2
+    assert f"{len(name)} characters: expected 1 to 200" in done.output
+    assert not (tmp_path / "c.avro").exists()
+
+
+def test_a_broker_that_is_not_there_is_told_before_anything_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setattr("stream_worker.cli.ingest._FIRST_ANSWER_S", 0.5)
+    archive = tmp_path / "c.avro"
+    assert ingest_pysis(tmp_path, 8210.0, "--tense", "TEST", "--out", str(archive)).exit_code == 0
+    done = CliRunner().invoke(
+        cli, ["ingest", "archive", str(archive)], env={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    )
+    assert done.exit_code == 1
+    assert "no broker answers at 127.0.0.1:1: " in done.output
