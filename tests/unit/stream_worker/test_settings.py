@@ -148,7 +148,7 @@ def test_topics_must_differ():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kafka": {"bootstap_servers": "x"}}, "bootstap_servers: no such setting, did you mean bootstrap_se"),
+        ({"kafka": {"bootstap_servers": "x"}}, "bootstap_servers: no such setting, did you mean bootstrap_"),
         ({"rules": {"neighbor_radius": 1}}, "no such setting, did you mean neighbour_radius_arcsec?"),
         ({"http": {"colour": 1}}, "http.colour: no such setting, expected one of host, port"),
         ({"nonsense": {"a": 1}}, "nonsense: no such setting, expected one of kafka, registry, "),
