@@ -45,7 +45,7 @@ _OWNED_PROPERTIES = {
     "isolation.level": "always read_committed",
     "enable.auto.commit": "offsets are committed in the transaction",
     "enable.auto.offset.store": "offsets are committed in the transaction",
-    "auto.offset.reset": "always earliest",
+    "auto.offset.reset": "a new group begins with the first record; gaps are told",
     "enable.partition.eof": "the loop does not expect it",
     "transactional.id": "unique per process start",
     "enable.idempotence": "always on",

@@ -87,7 +87,7 @@ def group_consumer(
             "group.id": group_id,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
+            "auto.offset.reset": "error",  # the source begins again by itself, and tells what was lost
             "isolation.level": "read_committed",
             "error_cb": on_error,
             "stats_cb": on_statistics,

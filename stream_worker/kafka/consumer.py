@@ -7,10 +7,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.reading import ATTEMPT_S, TIMEOUT_S, out_of_reach, stable_offsets, watermark
+from stream_worker.kafka.reading import ATTEMPT_S, out_of_reach, stable_offsets, watermark
 from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
@@ -85,6 +92,7 @@ class GroupSource:
         self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
         self._rereading: set[Partition] = set()
+        self._out_of_range: set[Partition] = set()
         self._lost_upto: dict[Partition, int] = {}
         self._monitor = monitor
         self._assigned: set[Partition] = set()
@@ -101,6 +109,7 @@ class GroupSource:
         ConsumerFatal
             The consumer cannot go on.
         """
+        self._begin_again()
         self._gathered = []
         size = 0
         deadline = self._monotonic() + (_IDLE_S if self._state is None else self._state.idle_s())
@@ -113,7 +122,7 @@ class GroupSource:
                 continue
             error = message.error()
             if error is not None:
-                _raise_if_fatal(error)
+                self._note(error, message)
                 continue
             if not self._is_next(message):
                 continue
@@ -148,6 +157,40 @@ class GroupSource:
         """Leave the group."""
         self._consumer.close()
 
+    def _note(self, error: KafkaError, message: Message) -> None:
+        topic, partition = message.topic(), message.partition()
+        if error.code() != KafkaError._AUTO_OFFSET_RESET or topic is None or partition is None:  # noqa: SLF001
+            _raise_if_fatal(error)
+            return
+        log.warning("position out of range", partition=partition, offset=message.offset(), error=error.str())
+        self._out_of_range.add((topic, partition))
+
+    def _begin_again(self) -> None:
+        """Go on with partitions whose position the topic no longer has, where it still has records.
+
+        The client fetches nothing of them before they are assigned anew. What retention dropped meanwhile is
+        told as lost; while no broker says what is left, they wait.
+        """
+        for key in sorted(self._out_of_range):
+            topic, partition = key
+            position = self._positions.get(key)
+            try:
+                if position is None:  # nothing was read of it yet
+                    begin = TopicPartition(topic, partition, OFFSET_BEGINNING)
+                else:
+                    self._require_log_upto(key, position)
+                    begin = self._first_kept(TopicPartition(topic, partition, position))
+                self._consumer.incremental_unassign([TopicPartition(topic, partition)])
+                self._consumer.incremental_assign([begin])
+            except KafkaException as error:
+                if not out_of_reach(error.args[0]):
+                    raise ConsumerFatal(f"cannot go on with {topic}[{partition}]: {error.args[0]}") from error
+                self._monitor.broker_unreachable()
+                return
+            if position is not None:
+                self._positions[key] = begin.offset
+            self._out_of_range.discard(key)
+
     def _is_next(self, message: Message) -> bool:
         """Tell whether a record lies at or after the position of its partition, which then moves behind it.
 
@@ -165,17 +208,20 @@ class GroupSource:
             return True
         if key not in self._rereading:
             self._rereading.add(key)
-            self._require_log_upto(key, position)
+            try:
+                self._require_log_upto(key, position)
+            except KafkaException as error:
+                raise ConsumerFatal(f"end of {topic}[{partition}] not read: {error.args[0]}") from error
             log.warning("records fetched again, dropped", partition=partition, first=offset, upto=position)
         return False
 
     def _require_log_upto(self, key: Partition, position: int) -> None:
-        """Raise ConsumerFatal if a partition ends before a position: what it holds is not what was read."""
+        """Raise ConsumerFatal if a partition ends before a position: what it holds is not what was read.
+
+        Raises KafkaException where the end can't be read.
+        """
         topic, partition = key
-        try:
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)
-        except KafkaException as error:
-            raise ConsumerFatal(f"end of {topic}[{partition}] not read: {error.args[0]}") from error
+        _, end = watermark(self._consumer, TopicPartition(topic, partition), ATTEMPT_S)
         if end < position:
             raise ConsumerFatal(
                 f"{topic}[{partition}] ends at {end}, records up to {position} were committed: the topic was "
@@ -258,7 +304,7 @@ class GroupSource:
         """
         topic, number, offset = committed.topic, committed.partition, committed.offset
         if offset < 0:  # a group that begins has lost nothing
-            return committed
+            return TopicPartition(topic, number, OFFSET_BEGINNING)
         self._monitor.beat()
         low, _ = watermark(self._consumer, committed, ATTEMPT_S)
         if low <= offset:
@@ -282,6 +328,7 @@ class GroupSource:
         gone = _keys(partitions)
         self._assigned -= gone
         self._rereading -= gone
+        self._out_of_range -= gone
         for key in gone:
             self._positions.pop(key, None)
         if self._state is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -23,10 +24,12 @@ from stream_worker.kafka.clients import (
     idempotent_producer,
     transactional_producer,
 )
+from stream_worker.kafka.consumer import GroupSource
 from stream_worker.kafka.records import OutputRecord, SourceRecord
 from stream_worker.local_stream.processes import start_worker, stopping
 from stream_worker.outcome import OutcomeKind, outcome_record
 from stream_worker.outputs import OutputWriter
+from stream_worker.settings import LoopSettings
 
 
 @pytest.fixture
@@ -156,6 +159,35 @@ def test_records_dropped_before_they_were_read_are_lost_until_the_worker_has_gon
     assert line["event"] == "records lost to retention"
     assert (line["topic"], line["partition"], line["first"], line["last"]) == (topic, 0, 5, 8)
     assert books[0].lost == []  # nobody can tell any more
+
+
+def test_records_dropped_while_a_worker_is_behind_are_told_and_it_goes_on(stream):
+    topic = stream.settings.topics.candidates
+    stream.produce_raw([b"packet"] * 10)
+    lost = []
+    monitor = Mock(records_lost=lambda *told: lost.append(told))
+    consumer = group_consumer(
+        stream.settings.kafka, "behind", "test", on_error=lambda *_: None, on_statistics=lambda _: None
+    )
+    source = GroupSource(consumer, topic, LoopSettings(max_records=4), monitor, offsets_timeout_s=30)
+    try:
+        batch = _polled(source)
+        assert [record.offset for record in batch.records] == [0, 1, 2, 3]
+        trim(stream, topic, 8)
+        source.rewind(batch)
+        batch = _polled(source)
+    finally:
+        source.close()
+    assert [record.offset for record in batch.records] == [8, 9]
+    assert batch.next_offsets == {(topic, 0): 10}
+    assert lost == [(topic, 8)]
+
+
+def _polled(source):
+    for _ in range(60):
+        if (batch := source.poll_batch()) is not None:
+            return batch
+    pytest.fail("no records in 60 polls")
 
 
 @pytest.mark.parametrize("kept", [2, 0])

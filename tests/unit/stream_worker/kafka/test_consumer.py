@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from structlog.testing import capture_logs
 
 from stream_worker.kafka.consumer import GroupSource
@@ -66,7 +66,7 @@ class FakeConsumer:
 
     def __init__(self, script):
         self.script, self.seeks, self.callbacks, self.closed = list(script), [], {}, False
-        self.low, self.end = {}, 10**9
+        self.low, self.end, self.away = {}, 10**9, False
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         self.callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
@@ -84,10 +84,15 @@ class FakeConsumer:
         return [TopicPartition("in", p.partition, -1001) for p in partitions]
 
     def get_watermark_offsets(self, partition, timeout):
+        if self.away:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
         return self.low.get(partition.partition, 0), self.end
 
     def incremental_assign(self, partitions):
         self.assigned = [(p.partition, p.offset) for p in partitions]
+
+    def incremental_unassign(self, partitions):
+        self.unassigned = [p.partition for p in partitions]
 
     def consumer_group_metadata(self):
         return "metadata"
@@ -240,7 +245,7 @@ def test_state_is_restored_after_the_offsets_are_stable_and_before_the_first_rec
     )
     batch = made.poll_batch()
     assert state.events == [("restore", 0, 1)]
-    assert consumer.assigned == [(0, 7), (1, -1001)]
+    assert consumer.assigned == [(0, 7), (1, OFFSET_BEGINNING)]
     assert batch.next_offsets == {("in", 0): 8}
 
 
@@ -351,6 +356,67 @@ def test_records_that_retention_took_before_they_were_read_are_told_once():
     assert consumer.assigned == [(0, 31)]
     assert ear.begun == [{("in", 0): 31, ("in", 1): 31}, {}, {("in", 0): 31}]
     assert batch.next_offsets == {("in", 0): 32, ("in", 1): 31}
+
+
+OUT_OF_RANGE = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+
+
+def test_records_that_retention_takes_while_a_worker_runs_are_told_and_it_goes_on_behind_them():
+    consumer = StatefulConsumer(
+        [rebalance("assign", 0, 1), FakeMessage(0, 14), FakeMessage(1, 5)], [{0: 14, 1: 5}]
+    )
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(), ear, offsets_timeout_s=30)
+    batch = made.poll_batch()
+    made.rewind(batch)
+    consumer.script = [FakeMessage(0, 14, error=OUT_OF_RANGE), FakeMessage(1, 5)]
+    consumer.low = {0: 31}
+    assert made.poll_batch().next_offsets == {("in", 0): 14, ("in", 1): 6}
+    consumer.script = [FakeMessage(0, 31)]
+    with capture_logs() as logs:
+        assert made.poll_batch().next_offsets == {("in", 0): 32, ("in", 1): 6}
+    told = {"event": "records lost to retention", "log_level": "error", "topic": "in", "partition": 0}
+    assert logs == [told | {"first": 14, "last": 30}]
+    assert ear.lost == [("in", 17)]
+    assert (consumer.unassigned, consumer.assigned) == ([0], [(0, 31)])
+
+
+def test_a_position_out_of_range_waits_for_a_broker_and_is_forgotten_with_its_partition():
+    consumer = StatefulConsumer([rebalance("assign", 0), FakeMessage(0, 14)], [{0: 14}])
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(), ear, offsets_timeout_s=30)
+    made.poll_batch()
+    consumer.script = [FakeMessage(0, 15, error=OUT_OF_RANGE)]
+    assert made.poll_batch() is None
+    consumer.away = True
+    assert made.poll_batch() is None
+    assert ear.unreachable == 1
+    consumer.script = [rebalance("revoke", 0)]
+    assert made.poll_batch() is None
+    consumer.away = False
+    consumer.assigned = None
+    assert made.poll_batch() is None
+    assert (consumer.assigned, ear.lost) == (None, [])
+
+
+def test_a_new_group_whose_first_records_vanish_begins_with_those_that_are_left():
+    consumer = StatefulConsumer([rebalance("assign", 0), FakeMessage(0, 0, error=OUT_OF_RANGE)], [{0: -1001}])
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(), ear, offsets_timeout_s=30)
+    assert made.poll_batch() is None
+    consumer.script = [FakeMessage(0, 9)]
+    assert made.poll_batch().next_offsets == {("in", 0): 10}
+    assert (consumer.assigned, ear.lost) == ([(0, OFFSET_BEGINNING)], [])
+
+
+def test_a_topic_made_anew_while_a_worker_runs_stops_it():
+    consumer = StatefulConsumer([rebalance("assign", 0), FakeMessage(0, 14)], [{0: 14}])
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30)
+    made.poll_batch()
+    consumer.script, consumer.end = [FakeMessage(0, 15, error=OUT_OF_RANGE)], 3
+    made.poll_batch()
+    with pytest.raises(ConsumerFatal, match=r"in\[0\] ends at 3, records up to 15 were committed"):
+        made.poll_batch()
 
 
 AWAY = [KafkaError(code) for code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._WAIT_COORD)]
