@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -56,41 +56,57 @@ def section(results: RealResults) -> Section:
 
 
 def _events(results: RealResults) -> str:
-    names = [f"at {value:g} ({name})" for name, value in results.thresholds.items()]
-    columns = ["events", "cut", "known", "observed", "flagged", "before the peak", "median phase"]
-    columns += [f"recall of flagged {name}" for name in names] + [f"recall of all {name}" for name in names]
-    columns += [f"recall of flagged at p_event {value:g}" for value in _of_p_event(results)]
-    rows = [
-        [
-            *(one.group, one.when, one.stars, _observed(one), one.flagged, str(one.before_peak), one.phase),
-            *map(str, (*one.among_flagged.values(), *one.among_all.values(), *one.by_p_event.values())),
-            *_means(one),
-        ]
-        for one in results.tallies
-        if one.is_event
-    ]
-    return table([*columns, *_MEANS], rows) + paragraph(
+    events = [one for one in results.tallies if one.is_event]
+    columns = ["known", "observed", "flagged", "before the peak", "median phase"]
+    body = _table("events", "cut", columns, events, lambda one: [
+        one.stars, _observed(one), one.flagged, str(one.before_peak), one.phase
+    ])  # fmt: skip
+    body += paragraph(
         "k: cut at t_0 - k t_E. Observed: the season had begun. Phase: (t_cut - t_0) / t_E of the flagged; "
-        "AlertFinder goes on flagging events for long after their peak. Of all: any light curve in which a "
-        "line rises is scored, flagged or not; those that can't be scored count as missed."
+        "AlertFinder goes on flagging events for long after their peak."
     )
+    body += _table("recall of flagged", "cut", _thresholds(results), events, _flagged)
+    body += _table("recall of all", "cut", _of_review(results), events, lambda one: [
+        *map(str, one.among_all.values())
+    ])  # fmt: skip
+    body += paragraph(
+        "Of all: any light curve in which a line rises is scored, flagged or not; those that can't be scored "
+        "count as missed."
+    )
+    return body + _table("mean scores of flagged", "cut", _MEANS, events, _means)
 
 
 def _others(results: RealResults) -> str:
-    names = [f"false alarms at {value:g} ({name})" for name, value in results.thresholds.items()]
-    names += [f"false alarms at p_event {value:g}" for value in _of_p_event(results)]
-    rows = [
-        [
-            *(one.group, one.when, one.stars, one.flagged),
-            *map(str, (*one.among_flagged.values(), *one.by_p_event.values())),
-            *_means(one),
-        ]
-        for one in results.tallies
-        if not one.is_event
-    ]
-    return table(["stars", "flagged date", "known", "flagged", *names, *_MEANS], rows) + paragraph(
-        "False alarms are counted among the flagged stars; intervals are 95 % (Wilson)."
-    )
+    others = [one for one in results.tallies if not one.is_event]
+    columns = ["known", "flagged", *_thresholds(results)]
+    body = _table("false alarms", "flagged date", columns, others, lambda one: [
+        one.stars, one.flagged, *_flagged(one)
+    ])  # fmt: skip
+    body += paragraph("False alarms are counted among the flagged stars; intervals are 95 % (Wilson).")
+    return body + _table("mean scores of flagged", "flagged date", _MEANS, others, _means)
+
+
+def _table(
+    what: str,
+    when: str,
+    columns: Sequence[str],
+    tallies: Sequence[Tally],
+    cells: Callable[[Tally], Sequence[object]],
+) -> str:
+    """A row per group and cut; narrow enough to be read without scrolling."""
+    return table([what, when, *columns], [[one.group, one.when, *cells(one)] for one in tallies])
+
+
+def _flagged(one: Tally) -> list[object]:
+    return [*map(str, one.among_flagged.values()), *map(str, one.by_p_event.values())]
+
+
+def _of_review(results: RealResults) -> list[str]:
+    return [f"{value:g} ({name})" for name, value in results.thresholds.items()]
+
+
+def _thresholds(results: RealResults) -> list[str]:
+    return _of_review(results) + [f"p_event {value:g}" for value in _of_p_event(results)]
 
 
 def _of_p_event(results: RealResults) -> list[float]:
