@@ -17,7 +17,7 @@ from confluent_kafka import (
 )
 
 from stream_worker.kafka.errors import ConsumerFatal
-from stream_worker.kafka.reading import ATTEMPT_S, out_of_reach, stable_offsets, watermark
+from stream_worker.kafka.reading import ATTEMPT_S, TIMEOUT_S, out_of_reach, stable_offsets, watermark
 from stream_worker.kafka.records import Batch, Partition, PartitionState, SourceRecord
 from stream_worker.settings import LoopSettings
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _IDLE_S = 0.5
+_LOOK_S = 2.0
 
 _FATAL_CODES = frozenset(
     {
@@ -92,7 +93,8 @@ class GroupSource:
         self._offsets_timeout_s = offsets_timeout_s
         self._positions: dict[Partition, int] = {}
         self._rereading: set[Partition] = set()
-        self._out_of_range: set[Partition] = set()
+        self._out_of_range: dict[Partition, None] = {}  # in the order in which they are looked at
+        self._closing = False
         self._lost_upto: dict[Partition, int] = {}
         self._monitor = monitor
         self._assigned: set[Partition] = set()
@@ -148,13 +150,19 @@ class GroupSource:
             if (topic, partition) not in self._assigned:
                 continue
             self._positions[topic, partition] = offset
+            if (topic, partition) in self._out_of_range:
+                continue
             try:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
             except KafkaException as error:
+                if error.args[0].code() == KafkaError._STATE:  # noqa: SLF001 - out of range, not yet told in a poll
+                    self._out_of_range[topic, partition] = None
+                    continue
                 raise ConsumerFatal(f"cannot rewind {topic}[{partition}] to {offset}: {error}") from error
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; an assignment that is still on its way is refused."""
+        self._closing = True
         self._consumer.close()
 
     def _note(self, error: KafkaError, message: Message) -> None:
@@ -162,34 +170,41 @@ class GroupSource:
         if error.code() != KafkaError._AUTO_OFFSET_RESET or topic is None or partition is None:  # noqa: SLF001
             _raise_if_fatal(error)
             return
-        log.warning("position out of range", partition=partition, offset=message.offset(), error=error.str())
-        self._out_of_range.add((topic, partition))
+        if (topic, partition) in self._assigned:  # else a late word of one that is gone
+            log.warning(
+                "position out of range", partition=partition, offset=message.offset(), error=error.str()
+            )
+            self._out_of_range[topic, partition] = None
 
     def _begin_again(self) -> None:
         """Go on with partitions whose position the topic no longer has, where it still has records.
 
         The client fetches nothing of them before they are assigned anew. What retention dropped meanwhile is
-        told as lost; while no broker says what is left, they wait.
+        told as lost. One of which no broker says what is left waits behind the others for the next poll.
         """
-        for key in sorted(self._out_of_range):
-            topic, partition = key
-            position = self._positions.get(key)
+        for key in list(self._out_of_range):
             try:
-                if position is None:  # nothing was read of it yet
-                    begin = TopicPartition(topic, partition, OFFSET_BEGINNING)
-                else:
-                    self._require_log_upto(key, position)
-                    begin = self._first_kept(TopicPartition(topic, partition, position))
-                self._consumer.incremental_unassign([TopicPartition(topic, partition)])
-                self._consumer.incremental_assign([begin])
+                self._assign_anew(*key)
             except KafkaException as error:
-                if not out_of_reach(error.args[0]):
-                    raise ConsumerFatal(f"cannot go on with {topic}[{partition}]: {error.args[0]}") from error
-                self._monitor.broker_unreachable()
+                _raise_if_fatal(error.args[0])
+                if out_of_reach(error.args[0]):
+                    self._monitor.broker_unreachable()
+                self._out_of_range[key] = self._out_of_range.pop(key)
                 return
-            if position is not None:
-                self._positions[key] = begin.offset
-            self._out_of_range.discard(key)
+            del self._out_of_range[key]
+
+    def _assign_anew(self, topic: str, partition: int) -> None:
+        """Assign a partition at its position, or at the first record that is left; raises KafkaException."""
+        position = self._positions.get((topic, partition))
+        begin = TopicPartition(topic, partition, OFFSET_BEGINNING)  # where nothing was read yet
+        if position is not None:
+            self._monitor.beat()
+            low, end = watermark(self._consumer, TopicPartition(topic, partition), _LOOK_S)
+            _require_log_upto(topic, partition, position, end)
+            begin.offset = self._behind_lost(topic, partition, position, low)
+            self._positions[topic, partition] = begin.offset
+        self._consumer.incremental_unassign([TopicPartition(topic, partition)])
+        self._consumer.incremental_assign([begin])
 
     def _is_next(self, message: Message) -> bool:
         """Tell whether a record lies at or after the position of its partition, which then moves behind it.
@@ -209,24 +224,12 @@ class GroupSource:
         if key not in self._rereading:
             self._rereading.add(key)
             try:
-                self._require_log_upto(key, position)
+                _, end = watermark(self._consumer, TopicPartition(topic, partition), TIMEOUT_S)
             except KafkaException as error:
                 raise ConsumerFatal(f"end of {topic}[{partition}] not read: {error.args[0]}") from error
+            _require_log_upto(topic, partition, position, end)
             log.warning("records fetched again, dropped", partition=partition, first=offset, upto=position)
         return False
-
-    def _require_log_upto(self, key: Partition, position: int) -> None:
-        """Raise ConsumerFatal if a partition ends before a position: what it holds is not what was read.
-
-        Raises KafkaException where the end can't be read.
-        """
-        topic, partition = key
-        _, end = watermark(self._consumer, TopicPartition(topic, partition), ATTEMPT_S)
-        if end < position:
-            raise ConsumerFatal(
-                f"{topic}[{partition}] ends at {end}, records up to {position} were committed: the topic was "
-                "truncated or made anew; reset the group's offsets to go on with what is there"
-            )
 
     def _batch(self, messages: list[Message]) -> Batch:
         """Batch of records that commits the positions of all partitions.
@@ -272,7 +275,7 @@ class GroupSource:
         """
         deadline = self._monotonic() + self._offsets_timeout_s
         pause = self._limits.backoff_initial_s
-        while not self._should_stop():
+        while not (self._closing or self._should_stop()):
             self._monitor.beat()
             try:
                 return self._begin_now(partitions)
@@ -298,23 +301,26 @@ class GroupSource:
         return begin
 
     def _first_kept(self, committed: TopicPartition) -> TopicPartition:
-        """Where to begin: the committed offset, or the first record that is left behind it.
-
-        What was dropped in between is told as lost, once. Raises KafkaException.
-        """
+        """Where to begin: the committed offset, or the first record left behind it; raises KafkaException."""
         topic, number, offset = committed.topic, committed.partition, committed.offset
         if offset < 0:  # a group that begins has lost nothing
             return TopicPartition(topic, number, OFFSET_BEGINNING)
         self._monitor.beat()
         low, _ = watermark(self._consumer, committed, ATTEMPT_S)
+        return TopicPartition(topic, number, self._behind_lost(topic, number, offset, low))
+
+    def _behind_lost(self, topic: str, partition: int, offset: int, low: int) -> int:
+        """Where to go on from ``offset`` if ``low`` is the first record kept; what is gone is told, once."""
         if low <= offset:
-            return committed
-        first = max(offset, self._lost_upto.get((topic, number), 0))
+            return offset
+        first = max(offset, self._lost_upto.get((topic, partition), 0))
         if first < low:
-            self._lost_upto[topic, number] = low
-            log.error("records lost to retention", topic=topic, partition=number, first=first, last=low - 1)
+            self._lost_upto[topic, partition] = low
+            log.error(
+                "records lost to retention", topic=topic, partition=partition, first=first, last=low - 1
+            )
             self._monitor.records_lost(topic, low - first)
-        return TopicPartition(topic, number, low)
+        return low
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop(partitions)
@@ -328,9 +334,9 @@ class GroupSource:
         gone = _keys(partitions)
         self._assigned -= gone
         self._rereading -= gone
-        self._out_of_range -= gone
         for key in gone:
             self._positions.pop(key, None)
+            self._out_of_range.pop(key, None)
         if self._state is not None:
             self._state.drop([p.partition for p in partitions])
         # in place: poll_batch holds the same list while this callback runs inside its poll
@@ -340,6 +346,15 @@ class GroupSource:
 
 def _keys(partitions: list[TopicPartition]) -> set[Partition]:
     return {(p.topic, p.partition) for p in partitions}
+
+
+def _require_log_upto(topic: str, partition: int, position: int, end: int) -> None:
+    """Raise ConsumerFatal if a partition ends before a position: what it holds is not what was read."""
+    if end < position:
+        raise ConsumerFatal(
+            f"{topic}[{partition}] ends at {end}, records up to {position} were committed: the topic was "
+            "truncated or made anew; reset the group's offsets to go on with what is there"
+        )
 
 
 def _raise_if_fatal(error: KafkaError) -> None:

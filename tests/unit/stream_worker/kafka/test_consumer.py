@@ -66,7 +66,8 @@ class FakeConsumer:
 
     def __init__(self, script):
         self.script, self.seeks, self.callbacks, self.closed = list(script), [], {}, False
-        self.low, self.end, self.away = {}, 10**9, False
+        self.low, self.end, self.away = {}, 10**9, set()
+        self.out_of_range = set()
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         self.callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
@@ -84,7 +85,7 @@ class FakeConsumer:
         return [TopicPartition("in", p.partition, -1001) for p in partitions]
 
     def get_watermark_offsets(self, partition, timeout):
-        if self.away:
+        if partition.partition in self.away:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
         return self.low.get(partition.partition, 0), self.end
 
@@ -98,6 +99,8 @@ class FakeConsumer:
         return "metadata"
 
     def seek(self, partition):
+        if partition.partition in self.out_of_range:
+            raise KafkaException(KafkaError(KafkaError._STATE))
         self.seeks.append((partition.partition, partition.offset))
 
     def close(self):
@@ -388,15 +391,74 @@ def test_a_position_out_of_range_waits_for_a_broker_and_is_forgotten_with_its_pa
     made.poll_batch()
     consumer.script = [FakeMessage(0, 15, error=OUT_OF_RANGE)]
     assert made.poll_batch() is None
-    consumer.away = True
+    consumer.away = {0}
     assert made.poll_batch() is None
     assert ear.unreachable == 1
     consumer.script = [rebalance("revoke", 0)]
     assert made.poll_batch() is None
-    consumer.away = False
+    consumer.away = set()
     consumer.assigned = None
     assert made.poll_batch() is None
     assert (consumer.assigned, ear.lost) == (None, [])
+
+
+def test_a_batch_is_rewound_though_the_topic_no_longer_has_its_records():
+    consumer = StatefulConsumer(
+        [rebalance("assign", 0, 1), FakeMessage(0, 14), FakeMessage(1, 5)], [{0: 14, 1: 5}]
+    )
+    ear = Ear()
+    made = GroupSource(consumer, "in", LoopSettings(), ear, offsets_timeout_s=30)
+    batch = made.poll_batch()
+    consumer.out_of_range, consumer.low = {0}, {0: 31}  # the client knows, and has told nobody
+    made.rewind(batch)
+    assert consumer.seeks == [(1, 5)]
+    consumer.script = [FakeMessage(0, 31), FakeMessage(0, 15, error=OUT_OF_RANGE)]
+    batch = made.poll_batch()
+    assert batch.start_offsets == {("in", 0): 31}
+    made.rewind(batch)  # told in the batch that is taken back: nobody seeks
+    consumer.script = [FakeMessage(0, 31)]
+    assert made.poll_batch().start_offsets == {("in", 0): 31}
+    assert consumer.seeks == [(1, 5)]
+    assert consumer.assigned == [(0, 31)]
+    assert ear.lost == [("in", 17)]
+
+
+def test_a_partition_without_a_broker_does_not_hold_up_another_that_is_out_of_range():
+    consumer = StatefulConsumer([rebalance("assign", 0, 1)], [{0: 14, 1: 5}])
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30)
+    made.poll_batch()
+    consumer.script = [FakeMessage(0, 14, error=OUT_OF_RANGE), FakeMessage(1, 5, error=OUT_OF_RANGE)]
+    made.poll_batch()
+    consumer.away, consumer.low = {0}, {1: 9}
+    made.poll_batch()
+    consumer.script = [FakeMessage(1, 9)]
+    assert made.poll_batch().next_offsets == {("in", 0): 14, ("in", 1): 10}
+    assert consumer.assigned == [(1, 9)]
+
+
+def test_a_late_word_of_a_partition_that_is_gone_is_not_heeded():
+    script = [rebalance("assign", 0), rebalance("revoke", 0), FakeMessage(0, 14, error=OUT_OF_RANGE)]
+    consumer = StatefulConsumer(script, [{0: 14}])
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30)
+    assert made.poll_batch() is None
+    consumer.assigned = None
+    assert made.poll_batch() is None
+    assert consumer.assigned is None
+
+
+def test_an_assignment_that_comes_while_it_closes_does_not_keep_it():
+    consumer = StatefulConsumer([], [KafkaError(KafkaError._TIMED_OUT)] * 5)
+    made = GroupSource(consumer, "in", LoopSettings(), Ear(), offsets_timeout_s=30, pause=lambda _: None)
+    close = consumer.close
+
+    def close_after_a_rebalance():
+        rebalance("assign", 0)(consumer)
+        close()
+
+    consumer.close = close_after_a_rebalance
+    made.close()
+    assert consumer.closed
+    assert consumer.assigned == []
 
 
 def test_a_new_group_whose_first_records_vanish_begins_with_those_that_are_left():
