@@ -139,7 +139,9 @@ def _curves(
     from stream_worker.replay.diff.curves import from_archives, from_topic
 
     if archives:
-        return from_archives(archives, wanted)
+        return from_archives(
+            archives, wanted, lambda fault: click.echo(f"no light curves of {fault}", err=True)
+        )
     for run in runs:
         topics = _topics_of(settings, run)
         if topics is not None and wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from stream_worker.archives import ArchiveFault, open_archives
@@ -14,17 +14,22 @@ from stream_worker.plans import candidate_resolver
 from stream_worker.settings import Settings
 
 
-def from_archives(paths: Sequence[Path], wanted: Collection[str]) -> dict[str, Candidate]:
-    """Candidates of these ids, as far as the archives can be read and have them."""
+def from_archives(
+    paths: Sequence[Path], wanted: Collection[str], on_fault: Callable[[ArchiveFault], None]
+) -> dict[str, Candidate]:
+    """Candidates of these ids, as far as the archives have them; ``on_fault`` hears of what can't be read."""
     found: dict[str, Candidate] = {}
-    for archive in open_archives(paths).archives:
+    opened = open_archives(paths)
+    for fault in opened.faults:
+        on_fault(fault)
+    for archive in opened.archives:
         for piece in archive.pieces:
             try:
                 for one in archive.read(piece):
                     if isinstance(one.content, Candidate) and one.content.candidate_id in wanted:
                         found[one.content.candidate_id] = one.content
-            except ArchiveFault:
-                continue  # a picture less
+            except ArchiveFault as fault:
+                on_fault(fault)  # a picture less
             if len(found) == len(wanted):
                 return found
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from stream_worker.deduplicate_stage import RETRACT_SCHEMA
 from stream_worker.framing import single_object
 from stream_worker.kafka.records import SourceRecord
 from stream_worker.replay.diff.compare import compare
+from stream_worker.replay.diff.curves import from_archives
 from stream_worker.replay.diff.page import most_changed, write_diff_page
 from stream_worker.replay.diff.parquet import view_of_result
 from stream_worker.replay.diff.text import as_json, details
@@ -226,3 +228,15 @@ def test_orders_to_retract_are_no_scores_that_could_not_be_decoded():
     for offset, value in enumerate((packet, b"spoilt", packet[:-1])):
         tell(SourceRecord("lensnet.scores", 0, offset, None, value), BadPacket(Reason.UNKNOWN_SCHEMA, "no"))
     assert [offset for offset, _ in heard] == [1, 2]
+
+
+def test_archives_whose_light_curves_cannot_be_read_are_told(tmp_path, archive):
+    good, broken, cut = (tmp_path / f"{name}.avro" for name in ("good", "broken", "cut"))
+    shutil.copy(archive / "run-2021-05-11.avro", good)
+    broken.write_bytes(b"JFIF")
+    cut.write_bytes(good.read_bytes()[:-40_000])
+    wanted = {one.candidate_id for one in read_candidates(good)}
+    told = []
+    found = from_archives([broken, cut, good], wanted, told.append)
+    assert set(found) == wanted
+    assert {fault.path for fault in told} == {broken, cut}
